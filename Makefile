@@ -1,0 +1,55 @@
+# Two commands carry the project: `make demo` and `make test`. They need git, make, a POSIX shell and a Python 3.12 or
+# newer somewhere on the machine (scripts/find-python looks); everything else goes into .venv.
+#
+#   make test ARGS="-k sse"       pass words on to pytest; the same for demo and bench
+#   make PYTHON=/path/to/python3.13 test
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check bench format lock clean FORCE
+
+BIN := .venv/bin
+RUN := .venv/.stamp-run
+DEV := .venv/.stamp-dev
+ARGS ?=
+# The tests run side by side; more than four workers cost more to start than they save.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(RUN) ## the sidecar, a made-up provider and a few calls, on this machine alone
+	@$(BIN)/nexus demo $(ARGS)
+
+test: $(DEV) ## every test but the slow ones, without network
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+test-slow: $(DEV) ## every test, the slow ones too
+	@$(PYTEST) $(ARGS)
+
+check: $(DEV) ## format, lint, types, import directions, dead code, dependencies
+	@scripts/check
+
+bench: $(DEV) ## the measurements in bench/, one after the other
+	@set -e; for file in bench/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+
+format: $(DEV) ## rewrite the sources in the project's format
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+lock: ## write the lock files anew from pyproject.toml (UPGRADE=1: with the newest versions)
+	@"$$(scripts/find-python)" scripts/lock.py $(if $(UPGRADE),--upgrade)
+
+clean: ## remove .venv, caches and build results
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src agent tui tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): pyproject.toml requirements.lock
+	@scripts/venv run
+
+$(DEV): pyproject.toml requirements.lock requirements-dev.lock
+	@scripts/venv dev
+
+# An environment that was copied here together with its folder still points at the folder it came from.
+ifneq ($(shell cat .venv/.home 2>/dev/null),$(CURDIR))
+$(RUN) $(DEV): FORCE
+endif

@@ -1,0 +1,166 @@
+"""Steps 7 and 8: each target in turn, from the same inspected call: reserve, encode, send, retry, fail over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from nexus_sdk.compliance.inspection import Inspector
+from nexus_sdk.compliance.streams import StreamEnforcer
+from nexus_sdk.effects import Reserve, Send, Settle, Wait
+from nexus_sdk.model import Failure, Refused, Response
+from nexus_sdk.pipe import Opening, StreamPipe
+from nexus_sdk.stages import answering, limits, retry
+from nexus_sdk.stages.sending import patience_retries, prepare
+from nexus_sdk.stages.usage_chunks import hide_usage
+from nexus_sdk.wire.dialect import Reply
+
+if TYPE_CHECKING:
+    from nexus_sdk.effects import Flow
+    from nexus_sdk.model import Claim, Target
+    from nexus_sdk.exchange import Exchange
+    from nexus_sdk.policy.snapshot import Account
+    from nexus_sdk.stages.reading import Call
+    from nexus_sdk.stages.routing import Plan
+    from nexus_sdk.stages.sending import Prepared
+    from nexus_sdk.stages.tree import Fault, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The response that is the answer, and what goes with it: its inspector, and for a stream its pipe and what that
+    already released."""
+
+    prepared: Prepared
+    response: Response
+    inspector: Inspector
+    opening: Opening | None = None
+    claims: tuple[Claim, ...] = field(default=())
+    reservation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Missed:
+    """A target that gave no answer. `sent` is its error response, when it gave one."""
+
+    fault: Fault
+    reply: Response | Failure
+    sent: Sent | None = None
+
+
+def send(exchange: Exchange, call: Call, plan: Plan) -> Flow[Sent]:
+    """Raises UpstreamFailed when nobody answers, LimitExceeded when the budget does not allow any target."""
+    index: int | None = 0
+    while index is not None:
+        found = yield from _target(exchange, call, plan.steps[index])
+        if isinstance(found, Sent):
+            return found
+        missed = found
+        index = plan.moves_on(index, missed.fault)
+    if isinstance(missed.reply, Failure):
+        raise answering.failed(missed.reply, exchange.trail.attempts)
+    assert missed.sent is not None
+    return missed.sent
+
+
+def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
+    """All attempts at one target, under one reservation."""
+    snapshot, trail = exchange.snapshot, exchange.trail
+    account = snapshot.account(step.target, call)
+    prepared = prepare(call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse")
+    trail.target, trail.arm = step.target, step.arm
+    trail.coerced[:] = prepared.report.changes
+    trail.dropped[:] = [f"{loss.param} ({loss.reason})" for loss in prepared.report.drops + prepared.report.omissions]
+    claims, reservation = yield from _reserve(exchange, call, step.target)
+    try:
+        found = yield from _attempts(exchange, call, prepared, account)
+    except Exception:
+        yield from _give_back(claims, reservation)
+        raise
+    if isinstance(found, Sent):
+        return replace(found, claims=claims, reservation=reservation)
+    yield from _give_back(claims, reservation)
+    return found
+
+
+def _reserve(exchange: Exchange, call: Call, target: Target) -> Flow[tuple[tuple[Claim, ...], str]]:
+    if not exchange.snapshot.limits.target:
+        return (), ""
+    rates = exchange.snapshot.rates(target)
+    facts = call.facts
+    amounts = limits.estimate(
+        sum(len(leaf.text) for leaf in call.texts), facts.max_output_tokens, rates, answers=facts.n
+    )
+    claims = limits.target_claims(
+        exchange.snapshot.limits, exchange.ask, target, amounts, exchange.clock.now()
+    )
+    if not claims:
+        return (), ""
+    taken = yield from Reserve(claims)
+    if isinstance(taken, Refused):
+        raise limits.refusal(taken)
+    return claims, taken
+
+
+def _give_back(claims: tuple[Claim, ...], reservation: str) -> Flow[None]:
+    if reservation:
+        yield from Settle(reservation, limits.released(claims))
+
+
+def _attempts(exchange: Exchange, call: Call, prepared: Prepared, account: Account) -> Flow[Sent | _Missed]:
+    snapshot, trail, clock = exchange.snapshot, exchange.trail, exchange.clock
+    rule = snapshot.retry(patience_retries(call.request.patience, snapshot.policy.routing.retry.attempts))
+    attempt = 0
+    while True:
+        attempt += 1
+        inspector = exchange.response_inspector(call)
+        opening = _opening(exchange, call, prepared, inspector)
+        began = clock.ticks()
+        snapshot.health.begin(account.name, began)
+        reply = yield from Send(prepared.upstream, opening)
+        reply = _judged(reply, call, opening)
+        trail.attempt(prepared.target, reply, began)
+        _learn(exchange, account, reply)
+        trail.mark("upstream")
+        step = retry.after(attempt, reply, rule, draw=clock.draw(), now=clock.now())
+        if isinstance(step, retry.Again):
+            yield from Wait(step.wait_s)
+            continue
+        sent = None if isinstance(reply, Failure) else Sent(prepared, reply, inspector, opening)
+        if isinstance(step, retry.NextTarget):
+            return _Missed(step.fault, reply, sent)
+        assert sent is not None, "a failure is never final"
+        return sent
+
+
+def _opening(exchange: Exchange, call: Call, prepared: Prepared, inspector: Inspector) -> Opening | None:
+    if not call.facts.stream or call.dialect is None or prepared.dialect is None:
+        return None
+    reply = Reply(call.doc, call.request.id, call.facts.model)
+    enforcer = StreamEnforcer(
+        call.dialect,
+        inspector,
+        exchange.response_rules(call),
+        restoring=len(exchange.vault) > 0,
+    )
+    hide = hide_usage if prepared.hide_usage else None
+    return Opening(StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide))
+
+
+def _judged(reply: Response | Failure, call: Call, opening: Opening | None) -> Response | Failure:
+    """A stream whose first event is an error has not begun: it can still go elsewhere. A refusal by policy cannot."""
+    if isinstance(reply, Failure):
+        return reply
+    if opening is not None and reply.streamed and opening.pipe.error is not None and not opening.first:
+        failure = getattr(opening.pipe.error, "failure", None)
+        if failure is not None:
+            return Failure(failure.kind, f"its stream began with an error: {failure.reason}")
+    return answering.judged(reply, call)
+
+
+def _learn(exchange: Exchange, account: Account, reply: Response | Failure) -> None:
+    seen = retry.outcome(reply)
+    if seen is None:
+        return
+    wait_s = None if isinstance(reply, Failure) else retry.retry_after_s(reply.headers, exchange.clock.now())
+    exchange.snapshot.health.record(account.name, seen, exchange.clock.ticks(), retry_after_s=wait_s)

@@ -1,0 +1,66 @@
+"""Placeholders that stand for redacted values, and the table that turns them back.
+
+A token is `<EMAIL_k7q2xd>`: the type, and a keyed digest of the value. The key belongs to the installation and the
+organisation, so the same value has the same token in every turn and every process (a provider's prompt cache stays
+warm), and nobody without the key can test a guess. The table lives as long as one exchange: callers resend restored
+text, and redacting it again gives the same tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+PLACEHOLDER = r"<[A-Z][A-Z_]{1,30}_[a-z2-7]{6,12}>"
+_SHORT, _LONG = 6, 12
+"""Characters of the digest: 30 bits, and 60 when two values of one exchange share the first 30."""
+
+
+class Vault:
+    """The values of one exchange by their tokens. Its repr shows no value."""
+
+    __slots__ = ("_by_token", "_by_value", "_key")
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._by_token: dict[str, str] = {}
+        self._by_value: dict[tuple[str, str], str] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_token)
+
+    def __repr__(self) -> str:
+        return f"Vault({len(self)} values)"
+
+    def token(self, label: str, value: str) -> str:
+        """The placeholder for `value`; the same for the same value."""
+        known = self._by_value.get((label, value))
+        if known:
+            return known
+        token = self._mint(label, normalised(value), _SHORT)
+        if self._by_token.get(token, value) != value:
+            token = self._mint(label, value, _LONG)
+        self._by_token[token] = value
+        self._by_value[label, value] = token
+        return token
+
+    def value(self, token: str) -> str | None:
+        """What `token` stands for; None when this exchange did not issue it."""
+        return self._by_token.get(token)
+
+    def fingerprint(self, value: str) -> str:
+        """A keyed digest of `value` for the audit event: equal values compare, nothing else can be learnt."""
+        return hmac.digest(self._key, b"finding\0" + value.encode(), hashlib.sha256)[:8].hex()
+
+    def _mint(self, label: str, value: str, length: int) -> str:
+        digest = hmac.digest(self._key, f"token\0{label}\0{value}".encode(), hashlib.sha256)
+        return f"<{label}_{base64.b32encode(digest)[:length].decode().lower()}>"
+
+
+def normalised(value: str) -> str:
+    """Spellings of one value made equal: letter case, and the separators of numbers."""
+    folded = value.casefold()
+    kept = "".join(char for char in folded if char.isalnum())
+    digits = sum(char.isdigit() for char in kept)
+    return kept if digits * 2 > len(kept) else folded

@@ -1,0 +1,162 @@
+"""Performing effects: one host serves one exchange, in either colour of Python.
+
+The stores of one process answer at once in both; what differs is only how an HTTP exchange is made, how time is waited
+for, and how a commit of the spool is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, assert_never
+
+from nexus_sdk.drivers.flights import Waiting
+from nexus_sdk.effects import Finish, Lookup, Record, Relay, Reserve, Send, Settle, Store, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexus_sdk.drivers.memory import MemoryStore
+    from nexus_sdk.drivers.spool import Spool
+    from nexus_sdk.drivers.upstream import AsyncBody, AsyncUpstream, SyncBody, SyncUpstream
+    from nexus_sdk.effects import Effect
+    from nexus_sdk.model import Cached, Event, Failure, Response
+
+    type Observe = Callable[[Event], None]
+
+FOLD_WAIT_S = 120.0
+"""How long a request waits for an equal one in flight before it goes its own way."""
+
+
+class _Host[Body]:
+    """What both colours share. `body` is the open stream of the response that is being relayed."""
+
+    def __init__(self, store: MemoryStore, spool: Spool | None, observe: Observe | None) -> None:
+        self._observe = observe
+        self._store = store
+        self._spool = spool
+        self._leading = ""
+        self.body: Body | None = None
+
+    def release(self) -> None:
+        """The flow has ended, however it did: whoever waits for its answer need not wait any longer."""
+        if self._leading:
+            key, self._leading = self._leading, ""
+            self._store.abandon(key)
+
+    def _lookup(self, effect: Lookup) -> Cached | Waiting | None:
+        found = self._store.lookup(effect.key, fold=effect.fold)
+        if found is None and effect.fold:
+            self._leading = effect.key
+        return found
+
+    def _keep(self, effect: Store) -> None:
+        if self._leading == effect.key:
+            self._leading = ""
+        self._store.store(effect.key, effect.answer, effect.ttl_s)
+
+
+class SyncHost(_Host["SyncBody"]):
+    """Blocks its thread."""
+
+    def __init__(
+        self, store: MemoryStore, spool: Spool | None, upstream: SyncUpstream, observe: Observe | None = None
+    ) -> None:
+        super().__init__(store, spool, observe)
+        self._upstream = upstream
+
+    def perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911  one line an effect
+        match effect:
+            case Send():
+                return self._send(effect)
+            case Lookup():
+                return self._find(effect)
+            case Store():
+                return self._keep(effect)
+            case Reserve():
+                return self._store.reserve(effect.claims)
+            case Settle():
+                return self._store.settle(effect.reservation, effect.amounts)
+            case Record():
+                return self._record(effect)
+            case Wait():
+                return time.sleep(effect.seconds)
+            case Relay() | Finish():
+                raise AssertionError("the door's own effect")
+            case _:
+                assert_never(effect)
+
+    def _send(self, effect: Send) -> Response | Failure:
+        if self.body is not None:
+            self.body.close()
+        reply, self.body = self._upstream.send(effect.upstream, effect.opening)
+        return reply
+
+    def _find(self, effect: Lookup) -> Cached | None:
+        found = self._lookup(effect)
+        while isinstance(found, Waiting):
+            found = self._lookup(effect) if found.wait(FOLD_WAIT_S) else None
+        return found
+
+    def _record(self, effect: Record) -> None:
+        if self._observe is not None:
+            self._observe(effect.event)
+        if self._spool is None:
+            return
+        if effect.strict:
+            self._spool.append_strict(effect.event)
+        else:
+            self._spool.append(effect.event)
+
+
+class AsyncHost(_Host["AsyncBody"]):
+    """Awaits on the running loop."""
+
+    def __init__(
+        self, store: MemoryStore, spool: Spool | None, upstream: AsyncUpstream, observe: Observe | None = None
+    ) -> None:
+        super().__init__(store, spool, observe)
+        self._upstream = upstream
+
+    async def perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911  one line an effect
+        match effect:
+            case Send():
+                return await self._send(effect)
+            case Lookup():
+                return await self._find(effect)
+            case Store():
+                return self._keep(effect)
+            case Reserve():
+                return self._store.reserve(effect.claims)
+            case Settle():
+                return self._store.settle(effect.reservation, effect.amounts)
+            case Record():
+                return await self._record(effect)
+            case Wait():
+                return await asyncio.sleep(effect.seconds)
+            case Relay() | Finish():
+                raise AssertionError("the door's own effect")
+            case _:
+                assert_never(effect)
+
+    async def _send(self, effect: Send) -> Response | Failure:
+        if self.body is not None:
+            await self.body.close()
+        reply, self.body = await self._upstream.send(effect.upstream, effect.opening)
+        return reply
+
+    async def _find(self, effect: Lookup) -> Cached | None:
+        found = self._lookup(effect)
+        while isinstance(found, Waiting):
+            found = self._lookup(effect) if await found.wait_async(FOLD_WAIT_S) else None
+        return found
+
+    async def _record(self, effect: Record) -> None:
+        if self._observe is not None:
+            self._observe(effect.event)
+        if self._spool is None:
+            return
+        if effect.strict:
+            await self._spool.append_strict_async(effect.event)
+        else:
+            self._spool.append(effect.event)

@@ -1,0 +1,127 @@
+"""`nexus explain`: what would happen to a request and why. Runs the pipeline's own decisions; sends nothing, counts nothing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from nexus_sdk.errors import Blocked, Malformed, NexusError
+from nexus_sdk.exchange import Exchange
+from nexus_sdk.model import Request
+from nexus_sdk.stages import admission, caching, identity, limits, reading, routing
+from nexus_sdk.stages.cost import usd
+from nexus_sdk.stages.sending import prepare
+from nexus_sdk.wire.endpoints import ENDPOINTS
+from nexus_sdk.wire.json import dumps
+from nexus_sdk.wire.texts import address
+
+if TYPE_CHECKING:
+    from nexus_sdk.nexus import Nexus
+    from nexus_sdk.stages.reading import Call
+    from nexus_sdk.stages.tree import Step
+
+type Explanation = dict[str, Any]
+
+
+def explain(nexus: Nexus, request: Request | dict[str, Any], endpoint: str) -> Explanation:
+    """The decisions in the order of the pipeline, as plain JSON values: `would` is `send`, `refuse` or `answer`.
+
+    A dict is taken for the body of a request to `endpoint`, by this application. No value that a rule found is in it.
+    """
+    if isinstance(request, dict):
+        request = _request(nexus, request, endpoint)
+    exchange = Exchange(request, nexus.snapshot, nexus.clock)
+    told: Explanation = {"policy": nexus.snapshot.hash, "endpoint": request.endpoint, "would": "send"}
+    try:
+        _decisions(exchange, request, told)
+    except NexusError as err:
+        told["would"] = "refuse"
+        told["error"] = {"status": err.status, "code": err.code, "message": err.message}
+        if isinstance(err, Blocked):
+            told["error"]["rules"] = list(err.rules)
+    told["findings"] = [
+        asdict(finding) for inspector in exchange.trail.inspectors for finding in inspector.findings
+    ]
+    return told
+
+
+def _request(nexus: Nexus, body: dict[str, Any], endpoint: str) -> Request:
+    if endpoint not in ENDPOINTS:
+        raise Malformed(f"unknown endpoint {endpoint!r}; known: {', '.join(ENDPOINTS)}", param="endpoint")
+    return Request(
+        id=nexus.new_id(),
+        door="sdk",
+        endpoint=endpoint,
+        body=dumps(body),
+        path=ENDPOINTS[endpoint].suffix,
+        caller=nexus.app,
+    )
+
+
+def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
+    snapshot, now = exchange.snapshot, exchange.clock.now()
+    admission.admit(snapshot.gate, body_bytes=len(request.body), peer=request.peer)
+    if request.door == "sidecar":
+        exchange.trail.caller = identity.identify(snapshot.keys, request.headers, now, query=request.query)
+    told["caller"] = {"key": exchange.trail.caller.key_id, "user": exchange.trail.caller.user}
+    call = reading.read(request)
+    exchange.read(call)
+    told["model"] = call.facts.model
+    told["stream"] = call.facts.stream
+    told["texts"] = len(call.texts)
+    told["estimated_input_tokens"] = call.input_tokens
+    snapshot.keys.require_model(exchange.trail.caller, call.facts.model)
+    told["routing"] = routing.explain(snapshot.routes, exchange.ask)
+    inspector = exchange.request_inspector(call)
+    edits = inspector.texts(list(call.texts))
+    told["redacted"] = [{"address": address(path), "becomes": _shown(text)} for path, text in edits.items()]
+    call = call.edited(edits)
+    plan = routing.plan(snapshot.routes, exchange.ask)
+    if isinstance(plan, routing.NeedsChoice):
+        told["router"] = f"{plan.node.router.provider}/{plan.node.router.model} would be asked; without it:"
+        plan = routing.plan(snapshot.routes, exchange.ask, {plan.node.path: None})
+    if isinstance(plan, routing.NeedsChoice):
+        return
+    key = None
+    if not caching.refused_by(request.headers):
+        targets = [step.target for step in plan.steps]
+        key = caching.key(snapshot.policy.cache, exchange.ask, targets, call.doc, snapshot.hash)
+    told["cache"] = "would be looked up" if key else "not used for this request"
+    told["admission_limits"] = [c.limit for c in limits.admission_claims(snapshot.limits, exchange.ask, now)]
+    told["targets"] = [_target(exchange, call, step) for step in plan.steps]
+
+
+def _target(exchange: Exchange, call: Call, step: Step) -> Explanation:
+    snapshot = exchange.snapshot
+    account = snapshot.account(step.target, call)
+    rates = snapshot.rates(step.target)
+    amounts = limits.estimate(
+        sum(len(leaf.text) for leaf in call.texts), call.facts.max_output_tokens, rates, answers=call.facts.n
+    )
+    told: Explanation = {
+        "provider": step.target.provider,
+        "model": step.target.model,
+        "rule": step.rule,
+        "arm": step.arm,
+        "health": (exchange.ask.health or (lambda _: "available"))(step.target.provider),
+        "estimated_cost_usd": None if amounts.usd_pico is None else usd(amounts.usd_pico),
+    }
+    try:
+        claims = limits.target_claims(snapshot.limits, exchange.ask, step.target, amounts, exchange.clock.now())
+        told["limits"] = [claim.limit for claim in claims]
+        prepared = prepare(call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse")
+        told["url"] = prepared.upstream.url
+        told["dialect"] = prepared.dialect.name if prepared.dialect else ""
+        told["translated"] = prepared.dialect is not call.dialect
+        told["body_bytes"] = len(prepared.upstream.body)
+        told["coerced"] = list(prepared.report.changes)
+        told["dropped"] = [f"{loss.param}: {loss.reason}" for loss in prepared.report.drops + prepared.report.omissions]
+    except NexusError as err:
+        told["refused"] = {"code": err.code, "message": err.message}
+    return told
+
+
+def _shown(text: object) -> str:
+    """The redacted text, which holds placeholders and none of the values; long ones cut."""
+    shown = str(text)
+    return shown if len(shown) <= 2000 else shown[:2000] + "..."

@@ -1,0 +1,187 @@
+"""A streamed answer on its way: decode, translate, enforce, meter. Bytes in, events in the caller's dialect out.
+
+A pipe never raises: what goes wrong ends the stream with an error event, so that a cut or refused stream is never taken
+for a whole one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from nexus_sdk.errors import NexusError, UpstreamFailed
+from nexus_sdk.model import Failure
+from nexus_sdk.wire.sse import Decoder, StreamEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nexus_sdk.compliance.streams import StreamEnforcer
+    from nexus_sdk.model import Outcome, Usage
+    from nexus_sdk.wire.dialect import Dialect, Reply
+
+    type Hide = Callable[[StreamEvent], StreamEvent | None]
+
+
+class StreamPipe:
+    """One attempt's stream. `stopped`: nothing more is wanted of the upstream. `error`: why it ended badly."""
+
+    def __init__(
+        self,
+        source: Dialect,
+        target: Dialect,
+        reply: Reply,
+        enforcer: StreamEnforcer,
+        hide: Hide | None = None,
+    ) -> None:
+        """`hide` takes out of an event what the caller did not ask for; None from it drops the event."""
+        self._source = source
+        self._target = target
+        self._enforcer = enforcer
+        self._hide = hide
+        self._sse = Decoder()
+        self._id = reply.id
+        same = source is target
+        self._decoder = None if same else source.stream_decoder()
+        self._encoder = None if same else target.stream_encoder(reply)
+        self._renumber = target.resequencer()
+        self._tail: list[StreamEvent] = []
+        self.stopped = False
+        self.complete = False
+        self.error: NexusError | None = None
+        self.usage: Usage | None = None
+        self.held_most = 0
+        self.bytes_out = 0
+        self.keep = False
+        self._kept: list[bytes] = []
+
+    def kept(self) -> bytes:
+        """The events released since `keep` was set, as bytes: what a cache may hold."""
+        return b"".join(self._kept)
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        """What may be released now."""
+        if self.stopped:
+            return []
+        out: list[StreamEvent] = []
+        try:
+            for event in self._sse.feed(data):
+                self._take(event, out)
+                if self.stopped:
+                    break
+        except NexusError as err:
+            self._fail(err)
+        if self.keep:
+            self._kept += [event.wire() for event in out]
+        return out
+
+    def end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
+        """The last events, and what is known from now on: `usage`, `complete`, `error`."""
+        out: list[StreamEvent] = []
+        try:
+            if not self.stopped and outcome.failure is None:
+                for event in self._sse.close():
+                    self._take(event, out)
+            if self.error is None:
+                self._close(outcome, out)
+            self._enforcer.record()
+        except NexusError as err:
+            self._fail(err)
+        out += self._tail
+        if self.error is not None:
+            out += self._target.error_events(self.error, self._id)
+        return tuple(out)
+
+    def output_chars(self) -> int:
+        """Characters of the answer so far, for an estimate of its tokens."""
+        return self._enforcer.output_chars()
+
+    def _close(self, outcome: Outcome, out: list[StreamEvent]) -> None:
+        if not self.complete:
+            # What is held is judged as the end of the text, so that nothing is lost that was allowed to be said.
+            self._emit(self._enforcer.close(), out)
+            if not outcome.caller_left:
+                self.error = _cut(outcome.failure)
+            return
+        if self._decoder is not None and self._encoder is not None:
+            for chunk in self._decoder.close():
+                for event in self._encoder.feed(chunk):
+                    self._emit(self._enforcer.feed(event), out)
+            for event in self._encoder.close():
+                self._emit(self._enforcer.feed(event), out)
+
+    def _take(self, event: StreamEvent, out: list[StreamEvent]) -> None:
+        event.doc = _document(event)
+        if error := self._source.stream_error(event):
+            raise error
+        if event.doc is not None and (usage := self._source.stream_usage(event.doc)):
+            self.usage = usage
+        terminal = self._source.terminal(event)
+        if self._decoder is None or self._encoder is None:
+            kept = self._hide(event) if self._hide is not None else event
+            if kept is not None:
+                self._emit(self._enforcer.feed(kept), self._tail if terminal else out)
+        else:
+            for chunk in self._decoder.feed(event):
+                for encoded in self._encoder.feed(chunk):
+                    self._emit(self._enforcer.feed(encoded), out)
+        if self._enforcer.held > self.held_most:
+            self.held_most = self._enforcer.held
+        if terminal:
+            self.complete = self.stopped = True
+
+    def _emit(self, events: list[StreamEvent], out: list[StreamEvent]) -> None:
+        for event in events:
+            numbered = self._renumber(event)
+            self.bytes_out += len(numbered.data)
+            out.append(numbered)
+
+    def _fail(self, error: NexusError) -> None:
+        self.error = error
+        self.stopped = True
+
+
+class Opening:
+    """Reads a stream until the pipe has something to release or has failed: only then is the answer committed, so
+    that an error in the first event can still go to another target."""
+
+    def __init__(self, pipe: StreamPipe) -> None:
+        self.pipe = pipe
+        self.first: list[StreamEvent] = []
+
+    def feed(self, data: bytes) -> bool:
+        self.first += self.pipe.feed(data)
+        return bool(self.first) or self.pipe.stopped
+
+
+class RawPipe:
+    """A stream in a format that no dialect reads: passed through as it comes."""
+
+    stopped = False
+
+    def feed(self, data: bytes) -> list[StreamEvent]:
+        return [StreamEvent("", b"", raw=data)] if data else []
+
+
+def _document(event: StreamEvent) -> object:
+    """The event's data as JSON; None for a bare marker such as `[DONE]`."""
+    data = event.data
+    if data[:1] == b"{":
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            raise UpstreamFailed(
+                "the upstream's stream holds an event that is not valid JSON",
+                failure=Failure("protocol", "an event of the stream is not valid JSON"),
+            ) from None
+    return None
+
+
+def _cut(failure: Failure | None) -> UpstreamFailed:
+    found = failure or Failure("truncated", "the stream ended without its end marker")
+    return UpstreamFailed(
+        f"the upstream's answer was cut off: {found.reason}; what came before is incomplete, ask again",
+        failure=found,
+        code="upstream_truncated",
+    )

@@ -1,0 +1,241 @@
+"""A policy, compiled: immutable, and swapped in whole. A request finishes on the snapshot it began with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from nexus_sdk.compliance.hooks import Hook, Stage, actions_for
+from nexus_sdk.compliance.rules import built_in, load_pack, rule_from_expression, rule_from_words
+from nexus_sdk.model import Target
+from nexus_sdk.policy.defaults import compliance
+from nexus_sdk.providers.prices import Prices
+from nexus_sdk.providers.table import TABLE, auth_headers
+from nexus_sdk.stages.admission import Gate, gate
+from nexus_sdk.stages.identity import KeyIndex
+from nexus_sdk.stages.limits import Limits, compile_limits
+from nexus_sdk.stages.retry import Health
+from nexus_sdk.stages.routes import Routes, compile_routes
+from nexus_sdk.wire.endpoints import ENDPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nexus_sdk.compliance.rules import Rule
+    from nexus_sdk.model import Headers, Request
+    from nexus_sdk.policy import document as doc
+    from nexus_sdk.policy.load import Loaded
+    from nexus_sdk.stages.cost import Rates
+    from nexus_sdk.stages.reading import Call
+
+OWN_CONNECT_S, OWN_READ_S = 10.0, 600.0
+"""Timeouts towards the caller's own upstream where the caller does not say (openai-python's defaults are 5 and 600)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An upstream as the sending stage needs it. `own`: it is the caller's own, reached with the caller's headers.
+    `endpoints`: by endpoint key, the dialect and the path. `defaults`: headers that a caller may set itself."""
+
+    name: str
+    kind: str
+    base_url: str
+    endpoints: Mapping[str, tuple[str, str]]
+    headers: Headers = field(repr=False)
+    defaults: frozenset[str] = frozenset()
+    own: bool = False
+    stream_usage: bool = False
+    private_network: bool = False
+    connect_s: float = OWN_CONNECT_S
+    read_s: float = OWN_READ_S
+    total_s: float | None = OWN_READ_S
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a request needs to know. `health` is the one thing in it that learns."""
+
+    policy: doc.Policy
+    hash: str
+    node: str
+    gate: Gate
+    keys: KeyIndex
+    routes: Routes
+    limits: Limits
+    prices: Prices
+    accounts: Mapping[str, Account]
+    request_hooks: Stage
+    response_hooks: Stage
+    placeholder_key: bytes = field(repr=False)
+    health: Health = field(default_factory=Health)
+
+    @property
+    def sticky(self) -> bool:
+        """Does any route depend on what the conversation begins with?"""
+        return bool(self.routes.trees)
+
+    def retry(self, attempts: int) -> doc.Retry:
+        """The retry rule with this many attempts."""
+        rule = self.policy.routing.retry
+        return rule if rule.attempts == attempts else _retry(rule.model_dump_json(), attempts)
+
+    def origin_name(self, request: Request) -> str:
+        """What the caller's own upstream is called in plans and events: its host. Empty when there is none."""
+        return "" if request.origin is None else _host(request.origin.base_url)
+
+    def account(self, target: Target, call: Call) -> Account:
+        """Where `target` is. The policy's providers first, else the caller's own upstream."""
+        known = self.accounts.get(target.provider)
+        if known is not None:
+            return known
+        assert call.request.origin is not None, (
+            "a plan names only providers and the caller's own upstream"
+        )
+        return _own(call.request.origin.base_url, call.endpoint.key if call.endpoint else "")
+
+    def rates(self, target: Target) -> Rates | None:
+        """What a token costs there; None when nobody said."""
+        account = self.accounts.get(target.provider)
+        kind = account.kind if account else _OWN_KINDS.get(target.provider, "openai")
+        return self.prices.find(target.provider, kind, target.model)
+
+
+_OWN_KINDS = {"api.anthropic.com": "anthropic"}
+
+
+@lru_cache(maxsize=64)
+def _retry(rule: str, attempts: int) -> doc.Retry:
+    from nexus_sdk.policy.document import Retry
+
+    return Retry.model_validate_json(rule).model_copy(update={"attempts": attempts})
+
+
+@lru_cache(maxsize=256)
+def _host(base_url: str) -> str:
+    return urlsplit(base_url).netloc.lower() or "own"
+
+
+@lru_cache(maxsize=256)
+def _own(base_url: str, endpoint: str) -> Account:
+    """The caller's own upstream speaks what the caller speaks, at the same place."""
+    row = ENDPOINTS.get(endpoint)
+    return Account(
+        name=_host(base_url),
+        kind="openai",
+        base_url=base_url.rstrip("/"),
+        endpoints={endpoint: (row.dialect, row.suffix)} if row else {},
+        headers={},
+        own=True,
+        stream_usage=True,
+        # The address is the application's own choice; only what no provider can be is refused.
+        private_network=True,
+    )
+
+
+def compile_policy(loaded: Loaded, *, node: str, pepper: bytes, placeholder_key: bytes) -> Snapshot:
+    """Raises BadPolicy for what only compiling shows."""
+    policy = loaded.document
+    accounts = {name: _account(name, provider) for name, provider in policy.providers.items()}
+    speaks = {
+        name: [dialect for dialect, _ in account.endpoints.values() if dialect]
+        for name, account in accounts.items()
+    }
+    request_hooks, response_hooks = _stages(loaded)
+    return Snapshot(
+        policy=policy,
+        hash=loaded.hash,
+        node=node,
+        gate=gate(policy),
+        keys=KeyIndex(policy.keys, pepper),
+        routes=compile_routes(policy.routing, speaks),
+        limits=compile_limits(policy.limits),
+        prices=Prices(policy.prices),
+        accounts=accounts,
+        request_hooks=request_hooks,
+        response_hooks=response_hooks,
+        placeholder_key=placeholder_key,
+    )
+
+
+def _account(name: str, provider: doc.Provider) -> Account:
+    row = TABLE[provider.kind]
+    key = provider.api_key.get_secret_value() if provider.api_key else None
+    own_headers = {n.lower(): value.get_secret_value() for n, value in provider.headers.items()}
+    return Account(
+        name=name,
+        kind=row.name,
+        base_url=(provider.base_url or row.base_url).rstrip("/"),
+        endpoints=row.endpoints,
+        headers=auth_headers(row, key) | own_headers,
+        defaults=frozenset(row.headers) - own_headers.keys(),
+        stream_usage=row.stream_usage if provider.stream_usage is None else provider.stream_usage,
+        private_network=provider.private_network,
+        connect_s=provider.timeouts.connect,
+        read_s=provider.timeouts.read,
+        total_s=provider.timeouts.total,
+    )
+
+
+def _stages(loaded: Loaded) -> tuple[Stage, Stage]:
+    written = compliance(loaded.document)
+    hooks: dict[str, list[Hook]] = {"request": [], "response": []}
+    rules: dict[str, list[Rule]] = {"request": [], "response": []}
+    for hook in written.hooks:
+        found = [*_pack_rules(loaded, hook.packs), *(_own_rule(rule) for rule in hook.own)]
+        actions = actions_for([rule.id for rule in found], hook.action, hook.rules)
+        for stage in hook.stages:
+            rules[stage] += found
+            hooks[stage].append(_hook(hook, actions, stage))
+    return (
+        Stage(hooks["request"], rules["request"], restore=False),
+        Stage(hooks["response"], rules["response"], restore=written.restore),
+    )
+
+
+def _hook(hook: doc.Hook, actions: Mapping[str, str], stage: str) -> Hook:
+    """What an answer says of itself has nobody to be restored for: at that stage redaction is for good."""
+    return Hook(
+        name=hook.name,
+        priority=hook.priority,
+        actions=actions,
+        reversible=hook.reversible and stage == "request",
+        endpoints=_names(hook.endpoints),
+        models=_names(hook.models),
+        keys=_names(hook.keys),
+    )
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(names)
+
+
+def _pack_rules(loaded: Loaded, packs: Iterable[str]) -> Iterable[Rule]:
+    for name in packs:
+        text = loaded.packs.get(name)
+        pack = built_in(name) if text is None else load_pack(text, name)
+        yield from pack.rules
+
+
+def _own_rule(rule: doc.Rule) -> Rule:
+    if rule.words is not None:
+        return rule_from_words(
+            rule.id,
+            rule.words,
+            ignore_case=rule.ignore_case,
+            boundary=rule.boundary,
+            category=rule.category,
+            severity=rule.severity,
+            description=rule.description,
+        )
+    assert rule.expression is not None, "the loader has checked that one of the two is there"
+    return rule_from_expression(
+        rule.id,
+        rule.expression,
+        ignore_case=rule.ignore_case,
+        boundary=rule.boundary,
+        category=rule.category,
+        severity=rule.severity,
+        description=rule.description,
+    )

@@ -1,0 +1,171 @@
+"""Step 10: what the caller gets, in its own dialect; whole answers, refusals, and upstreams' errors."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+import orjson
+
+from nexus_sdk.errors import Blocked, LimitExceeded, Malformed, UpstreamFailed
+from nexus_sdk.model import Answer, Failure, Response, Usage
+from nexus_sdk.stages.reading import CHARS_PER_TOKEN
+from nexus_sdk.wire.dialect import Reply
+from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.endpoints import ENDPOINTS
+from nexus_sdk.wire.json import dumps, parse, splice
+
+if TYPE_CHECKING:
+    from nexus_sdk.compliance.inspection import Inspector
+    from nexus_sdk.errors import NexusError
+    from nexus_sdk.model import Door, Headers, Request
+    from nexus_sdk.stages.reading import Call
+    from nexus_sdk.stages.sending import Prepared
+    from nexus_sdk.stages.trail import Trail
+    from nexus_sdk.wire.dialect import Dialect
+    from nexus_sdk.wire.json import Json
+
+PLAIN = "openai_chat"
+"""The error dialect of operations that have none of their own."""
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+        "content-encoding",
+    }
+)
+_KEPT_INSIDE = frozenset({"set-cookie", "server", "via", "alt-svc", "strict-transport-security", "cf-ray"})
+"""What an upstream says to us and not to a caller of the sidecar."""
+MAX_HEADER_LIST = 1000
+
+
+def dialect_of(request: Request) -> Dialect:
+    """The dialect in which this caller reads errors."""
+    endpoint = ENDPOINTS.get(request.endpoint)
+    return DIALECTS[endpoint.dialect if endpoint and endpoint.dialect else PLAIN]
+
+
+def refusal(error: NexusError, trail: Trail) -> Answer:
+    """Our own error as the caller's dialect tells it."""
+    request = trail.request
+    headers = {
+        "content-type": "application/json",
+        **own_headers(trail),
+        "x-nexus-error": error.code,
+        "x-request-id": request.id,
+        "request-id": request.id,
+        "x-should-retry": "false",
+    }
+    if isinstance(error, LimitExceeded):
+        headers["retry-after"] = str(max(ceil(error.retry_after_s), 1))
+        headers["x-nexus-limit"] = error.limit
+    if isinstance(error, Blocked) and error.rules:
+        headers["x-nexus-rules"] = ",".join(error.rules)[:MAX_HEADER_LIST]
+    if isinstance(error, UpstreamFailed) and error.failure is not None:
+        headers["x-nexus-failure"] = error.failure.kind
+        headers["x-nexus-failure-reason"] = _listed([error.failure.reason])
+    return Answer(error.status, headers, dumps(dialect_of(request).encode_error(error, request.id)))
+
+
+def own_headers(trail: Trail) -> dict[str, str]:
+    """What we say of the exchange ourselves. Never a secret, never content."""
+    headers = {"x-nexus-request-id": trail.request.id, "x-nexus-cache": trail.cache}
+    if trail.target is not None:
+        headers["x-nexus-provider"] = trail.target.provider
+        headers["x-nexus-model"] = trail.target.model
+    if trail.attempts > 1:
+        headers["x-nexus-attempts"] = str(trail.attempts)
+    if trail.coerced:
+        headers["x-nexus-coerced"] = _listed(trail.coerced)
+    if trail.dropped:
+        headers["x-nexus-dropped"] = _listed(trail.dropped)
+    return headers
+
+
+def _listed(items: list[str]) -> str:
+    text = ", ".join(items)[:MAX_HEADER_LIST]
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
+    """The upstream's headers that travel on. In process all do that describe the answer."""
+    hidden = HOP_BY_HOP | _KEPT_INSIDE if door == "sidecar" else HOP_BY_HOP
+    return {name: value for name, value in upstream.items() if name not in hidden}
+
+
+def judged(response: Response, call: Call) -> Response | Failure:
+    """A response that is none (HTML, an error inside a 200, no stream where one was asked) is a failure."""
+    if response.status >= 300 or call.dialect is None:
+        return response
+    if call.facts.stream and not response.streamed:
+        kind = response.headers.get("content-type", "no content type")[:64]
+        return Failure("protocol", f"it answered with {kind} where a stream was asked for")
+    if response.streamed:
+        return response
+    try:
+        doc = parse(response.body)
+    except Malformed as err:
+        return Failure("protocol", f"its answer cannot be read: {err.message}")
+    if not isinstance(doc, dict):
+        return Failure("protocol", "its answer is not a JSON object")
+    if doc.get("error"):
+        return Failure("protocol", f"it answered 200 with an error inside: {_said(doc['error'])}")
+    return response
+
+
+def _said(error: Json) -> str:
+    code = error.get("code") or error.get("type") if isinstance(error, dict) else None
+    return str(code)[:64] if isinstance(code, str | int) else "unnamed"
+
+
+def whole(call: Call, prepared: Prepared, response: Response, inspector: Inspector) -> tuple[bytes, Usage]:
+    """The answer's body for the caller, and the tokens it took. Raises Blocked, UpstreamFailed."""
+    assert call.dialect is not None
+    assert prepared.dialect is not None
+    doc = parse(response.body)
+    usage = prepared.dialect.usage(doc)
+    body = response.body
+    if prepared.dialect is not call.dialect:
+        reply = Reply(call.doc, call.request.id, call.facts.model)
+        doc = call.dialect.encode_response(prepared.dialect.decode_response(doc), reply)
+        body = dumps(doc)
+    edits = inspector.document(doc, call.dialect.text)
+    return splice(body, edits), usage or estimated(call, len(body))
+
+
+def estimated(call: Call, output_chars: int) -> Usage:
+    """Tokens by the rule of thumb, for an upstream that does not tell."""
+    return Usage(call.input_tokens, -(-output_chars // CHARS_PER_TOKEN), estimated=True)
+
+
+def upstream_error(call: Call, prepared: Prepared, response: Response, inspector: Inspector) -> bytes:
+    """An upstream's error: its own bytes where the caller speaks its dialect, else told in the caller's. Values that
+    it quotes are restored, and nothing else is touched."""
+    if call.dialect is None or prepared.dialect is None:
+        return response.body
+    body = response.body
+    if prepared.dialect is not call.dialect:
+        facts = prepared.dialect.decode_error(response.status, body)
+        body = dumps(call.dialect.relay_error(facts, call.request.id))
+    try:
+        doc = orjson.loads(body)
+        return splice(body, inspector.document(doc, call.dialect.text)) if isinstance(doc, dict) else body
+    except (orjson.JSONDecodeError, KeyError):
+        return body
+
+
+def failed(failure: Failure, tried: int) -> UpstreamFailed:
+    """No target gave an answer."""
+    times = "once" if tried == 1 else f"{tried} times"
+    return UpstreamFailed(
+        f"the upstream gave no usable answer, tried {times}; the last time: {failure.reason}",
+        failure=failure,
+        code="upstream_timeout" if failure.kind == "timeout" else None,
+    )

@@ -1,0 +1,94 @@
+"""Step 1: what came in, parsed once and strictly, in the caller's own format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import orjson
+
+from nexus_sdk.errors import Malformed
+from nexus_sdk.wire.dialect import Facts
+from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.endpoints import ENDPOINTS
+from nexus_sdk.wire.json import parse, splice
+from nexus_sdk.wire.texts import Leaf, TextMap, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nexus_sdk.model import Request
+    from nexus_sdk.wire.dialect import Dialect
+    from nexus_sdk.wire.endpoints import Endpoint
+    from nexus_sdk.wire.json import Json, Path
+
+CHARS_PER_TOKEN = 4
+"""A rule of thumb for English (OpenAI's own tokenizer page says so); estimates made with it are marked as such."""
+
+ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
+"""For JSON of operations that no dialect reads: nearly every string is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was read. `body` is what may be sent on: the caller's bytes, less what policy replaced.
+
+    `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON either.
+    """
+
+    request: Request
+    endpoint: Endpoint | None
+    dialect: Dialect | None
+    doc: Json = field(repr=False)
+    body: bytes = field(repr=False)
+    facts: Facts
+    texts: tuple[Leaf, ...] = field(repr=False, default=())
+
+    @property
+    def input_tokens(self) -> int:
+        """An estimate, rounded up."""
+        return -(-sum(len(leaf.text) for leaf in self.texts) // CHARS_PER_TOKEN)
+
+    def edited(self, edits: Mapping[Path, Json]) -> Call:
+        """This call with some of its values replaced and every other byte kept."""
+        if not edits:
+            return self
+        body = splice(self.body, edits)
+        texts = tuple(leaf._replace(text=str(edits.get(leaf.path, leaf.text))) for leaf in self.texts)
+        return replace(self, body=body, doc=orjson.loads(body), texts=texts)
+
+
+def read(request: Request) -> Call:
+    """Raises Malformed, in words for the caller."""
+    endpoint = ENDPOINTS.get(request.endpoint)
+    if endpoint is None or not endpoint.dialect:
+        return _other(request, endpoint)
+    dialect = DIALECTS[endpoint.dialect]
+    _refuse_encoded(request)
+    doc = parse(request.body, own_encoding=request.own_encoding)
+    facts = dialect.read(doc)
+    texts = tuple(leaves(doc, dialect.text))
+    return Call(request, endpoint, dialect, doc, request.body, facts, texts)
+
+
+def _other(request: Request, endpoint: Endpoint | None) -> Call:
+    if not request.body or "json" not in request.headers.get("content-type", ""):
+        return Call(request, endpoint, None, None, request.body, Facts(model=""))
+    _refuse_encoded(request)
+    doc = parse(request.body, own_encoding=request.own_encoding)
+    found = doc if isinstance(doc, dict) else {}
+    model = found.get("model")
+    facts = Facts(
+        model=model if isinstance(model, str) else "", stream=found.get("stream") is True
+    )
+    texts = tuple(leaves(doc, ANY_TEXT)) if isinstance(doc, dict | list) else ()
+    return Call(request, endpoint, None, doc, request.body, facts, texts)
+
+
+def _refuse_encoded(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding not in ("", "identity"):
+        raise Malformed(
+            f"the body is compressed ({encoding[:32]!r}); send it as it is, without content-encoding",
+            code="unsupported_encoding",
+        )

@@ -1,0 +1,114 @@
+"""Errors as the vendors tell them, read; and OpenAI's envelope, which three dialects share.
+
+Nothing is guessed from the words of a message: the status, the type and the code are the facts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from nexus_sdk.errors import Blocked, Malformed, UpstreamFailed
+from nexus_sdk.wire.dialect import ErrorFacts
+
+if TYPE_CHECKING:
+    from nexus_sdk.errors import NexusError
+    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.sse import StreamEvent
+
+MAX_MESSAGE = 2000
+"""Characters kept of an error that is no JSON, such as a proxy's page of HTML."""
+
+OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "invalid_request_error",
+    413: "invalid_request_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+"""https://platform.openai.com/docs/guides/error-codes; all other statuses are `api_error`."""
+
+
+def read(status: int, body: bytes) -> ErrorFacts:
+    """What an upstream's error body says, in any vendor's shape, or as plain text."""
+    try:
+        doc = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        text = body.decode("utf-8", "replace").strip()[:MAX_MESSAGE]
+        return ErrorFacts(status, text or f"the upstream answered with status {status} and no body")
+    return facts(doc, status)
+
+
+def facts(doc: Json, status: int) -> ErrorFacts:
+    """The error of a JSON document: `{"error": {...}}`, `{"error": "..."}`, or flat (`message`, `detail`). Gemini on
+    its OpenAI-shaped endpoint wraps it in a list."""
+    if isinstance(doc, list) and doc:
+        doc = doc[0]
+    error = doc.get("error") if isinstance(doc, dict) else doc
+    if not isinstance(error, dict):
+        error = {"message": error} if isinstance(error, str) else doc
+    if not isinstance(error, dict):
+        error = {}
+    message = error.get("message") or error.get("detail") or error.get("msg")
+    return ErrorFacts(
+        status=status,
+        message=_word(message) or f"the upstream answered with status {status}",
+        type=_word(error.get("type") or error.get("status")),
+        code=_word(error.get("code")),
+        param=_word(error.get("param")),
+    )
+
+
+def _word(value: Json) -> str:
+    """A value as a string: vendors put numbers and lists where others put words."""
+    if value is None or isinstance(value, bool):
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()[:MAX_MESSAGE]
+
+
+def in_stream(event: StreamEvent) -> UpstreamFailed | None:
+    """The error that an event inside a stream with status 200 tells, or None for any other event.
+
+    Shapes: `{"error": ...}`, also beside `choices` (OpenRouter); `event: error` with a flat body; vLLM's
+    `{"object": "error"}`; Anthropic's `{"type": "error"}`.
+    """
+    doc = event.doc
+    if not isinstance(doc, dict):
+        return failed(read(200, event.data)) if event.name == "error" else None
+    told = doc.get("error") or doc.get("object") == "error" or doc.get("type") == "error"
+    return failed(facts(doc, 200)) if told or event.name == "error" else None
+
+
+def failed(told: ErrorFacts) -> UpstreamFailed:
+    """An upstream's error as ours. Its code is kept, so that a caller can tell an overload from a refusal."""
+    return UpstreamFailed(told.message, code=told.code or told.type or None)
+
+
+def openai_error(err: NexusError, request_id: str) -> Json:
+    """Our error in OpenAI's envelope, https://platform.openai.com/docs/guides/error-codes."""
+    error: Json = {
+        "message": err.message,
+        "type": err.kind,
+        "code": err.code,
+        "param": err.param if isinstance(err, Malformed) else None,
+        "request_id": request_id,
+    }
+    if isinstance(err, Blocked):
+        error["rules"] = list(err.rules)
+    return {"error": error}
+
+
+def openai_relay(told: ErrorFacts, request_id: str) -> Json:
+    """Another vendor's error in OpenAI's envelope."""
+    return {
+        "error": {
+            "message": told.message,
+            "type": OPENAI_TYPES.get(told.status, "api_error"),
+            "code": told.code or told.type or None,
+            "param": told.param or None,
+            "request_id": request_id,
+        }
+    }

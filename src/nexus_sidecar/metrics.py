@@ -1,0 +1,162 @@
+"""The sidecar's numbers in Prometheus' text format, fed from audit events.
+
+One registry a process part, never the library's global one: two sidecars can live in one process,
+and a test reads its own numbers. Every label has a bounded set of values, because a caller chooses
+the model's name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+if TYPE_CHECKING:
+    from nexus_sdk.model import Event
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+MAX_VALUES = 200
+"""Values of one label that get a series of their own; the ones seen later share `other`."""
+OTHER = "other"
+MAX_VALUE_CHARS = 100
+
+SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    2.5,
+    5,
+    10,
+    30,
+    60,
+    120,
+    300,
+    600,
+)
+"""Upper bounds: from an answer out of the cache to a long reasoning run."""
+
+TOKEN_KINDS = ("input", "output", "cache_read", "cache_write", "reasoning")
+
+
+class _Bounded:
+    """The values of one label, at most `MAX_VALUES` of them."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def value(self, given: object) -> str:
+        value = str(given or "")[:MAX_VALUE_CHARS]
+        if value in self._known:
+            return value
+        if len(self._known) >= MAX_VALUES:
+            return OTHER
+        self._known.add(value)
+        return value
+
+
+class Metrics:
+    """What happened here since the start. All methods can be called from any thread."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry(auto_describe=True)
+        self._models = _Bounded()
+        self._providers = _Bounded()
+        self._requests = self._counter(
+            "requests", "Requests ended.", "endpoint", "status", "provider", "model"
+        )
+        self._seconds = Histogram(
+            "nexus_request_seconds",
+            "From a request's arrival to the last byte of its answer.",
+            ("endpoint",),
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._attempts = self._counter(
+            "upstream_attempts", "Exchanges with providers.", "provider", "status", "failure"
+        )
+        self._blocked = self._counter("blocked", "Requests that a rule blocked.", "endpoint")
+        self._redacted = self._counter("redacted", "Requests that a rule changed.", "endpoint")
+        self._cache = self._counter("cache", "Cache look-ups by result.", "result")
+        self._errors = self._counter("errors", "Requests that ended in an error.", "code")
+        self._tokens = self._counter("tokens", "Tokens used.", "provider", "model", "kind")
+        self._cost = self._counter("cost_usd", "Cost of requests in USD.", "provider", "model")
+        self._fail_open = self._counter(
+            "fail_open", "Times a stage let a request pass because it could not decide.", "stage"
+        )
+        self._refused = self._counter("refused", "Requests refused by the HTTP front.", "code")
+        self._in_flight = self._gauge("in_flight", "Requests being served.")
+        self._spool_events = self._gauge("spool_events", "Audit events not yet shipped.")
+        self._spool_bytes = self._gauge("spool_bytes", "Size of the spool on disk.")
+        self._spool_oldest = self._gauge("spool_oldest_seconds", "Age of its oldest event.")
+
+    def begin(self) -> None:
+        """A request is being served."""
+        self._in_flight.inc()
+
+    def end(self) -> None:
+        """A request that began has ended."""
+        self._in_flight.dec()
+
+    def observe(self, event: Event) -> None:
+        """Count the request that an audit event (`stages/audit.py`) is about."""
+        endpoint = str(event["endpoint"])
+        route = event.get("route") or {}
+        provider = self._providers.value(route.get("provider"))
+        model = self._models.value(route.get("model"))
+        self._requests.labels(endpoint, str(event["status"]), provider, model).inc()
+        self._seconds.labels(endpoint).observe(event["duration_ms"] / 1000)
+        self._attempted(route.get("attempts") or ())
+        decided = {"block": self._blocked, "redact": self._redacted}.get(event.get("decision", ""))
+        if decided is not None:
+            decided.labels(endpoint).inc()
+        self._cache.labels(event.get("cache") or "off").inc()
+        if error := event.get("error"):
+            self._errors.labels(error["code"]).inc()
+        self._used(event, provider, model)
+
+    def fail_open(self, stage: str) -> None:
+        """A stage could not decide, and its fail mode is open."""
+        self._fail_open.labels(stage).inc()
+
+    def refused(self, code: str) -> None:
+        """The HTTP front refused a request before there was anything to audit."""
+        self._refused.labels(code).inc()
+
+    def spool(self, *, events: int, size_bytes: int, oldest_s: float) -> None:
+        """What waits in the spool now."""
+        self._spool_events.set(events)
+        self._spool_bytes.set(size_bytes)
+        self._spool_oldest.set(oldest_s)
+
+    def render(self) -> bytes:
+        """Everything in the text format; serve it as `CONTENT_TYPE`."""
+        return generate_latest(self._registry)
+
+    def _attempted(self, attempts: Any) -> None:
+        for attempt in attempts:
+            provider = self._providers.value(attempt.get("provider"))
+            status, failure = attempt.get("status") or "", attempt.get("failure") or ""
+            self._attempts.labels(provider, str(status), str(failure)).inc()
+
+    def _used(self, event: Event, provider: str, model: str) -> None:
+        usage = event.get("usage") or {}
+        for kind in TOKEN_KINDS:
+            if count := usage.get(kind):
+                self._tokens.labels(provider, model, kind).inc(count)
+        if cost := event.get("cost_usd"):
+            self._cost.labels(provider, model).inc(float(cost))
+
+    def _counter(self, name: str, says: str, *labels: str) -> Counter:
+        return Counter(f"nexus_{name}", says, labels, registry=self._registry)
+
+    def _gauge(self, name: str, says: str) -> Gauge:
+        return Gauge(f"nexus_{name}", says, registry=self._registry)
