@@ -41,7 +41,8 @@ UNFINISHED = re.compile(
     r"\b(?:TODO|FIXME|XXX|HACK)\b|raise NotImplementedError|(?i:\bfor now\b|not implemented yet)"
 )
 PRIVATE_PLACE = re.compile(
-    r"(?<![\w.<-])/(?:home|root|Users|work)/\w|pypi\.org|python[h]osted|registry\.npmjs|deb\.debian\.org"
+    rf"{re.escape(str(HOME))}/|(?<![\w.<-])/(?:root|work|Users)/\w"
+    r"|pypi\.org|python[h]osted|registry\.npmjs|deb\.debian\.org"
 )
 # fmt: off
 HEAVY = {
@@ -260,7 +261,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_tests_and_measurements_import_only_what_is_declared() -> None:
-    """deptry asks the same of the sources; what is installed here by chance is not in a fresh clone."""
+    """deptry asks the same of the sources. What is here by chance is not in a fresh clone."""
     programs = [path for path in files(HOME / "tests", HOME / "bench") if path.suffix == ".py"]
     own = {path.stem for path in programs} | {package.name for package in PACKAGES}
     lines = [*PROJECT["project"]["dependencies"], *EXTRAS["sidecar"], *EXTRAS["dev"]]

@@ -118,6 +118,21 @@ def test_lengths() -> None:
     assert caught.value.status == 413
 
 
+@pytest.mark.parametrize("length", [b"", b"+3", b"-3", b"0x3", b"1_0", b"3,3", b"3 ", b"9" * 16])
+def test_wrong_lengths(length: bytes) -> None:
+    with pytest.raises(Refused, match="decimal digits"):
+        strict_http.body_length("1.1", {b"content-length": length}, 10**18)
+
+
+def test_wrong_encodings() -> None:
+    both = {b"content-length": b"3", b"transfer-encoding": b"chunked"}
+    with pytest.raises(Refused, match="exclude each other"):
+        strict_http.body_length("1.1", both, 10)
+    for version, encoding in (("1.0", b"chunked"), ("1.1", b"gzip"), ("1.1", b"chunked ")):
+        with pytest.raises(Refused, match="must be chunked"):
+            strict_http.body_length(version, {b"transfer-encoding": encoding}, 10)
+
+
 def body_of(content: list[bytes]) -> bytes:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in content if chunk)
     return chunks + b"0\r\n\r\n"

@@ -32,7 +32,7 @@ _TEMPLATE = (
     r"(?:^|[^a-z])(?:my|your|our|the|some)[_. -]?"
     r"(?:own|api|app|access|auth|client|key|token|value|account|pass)"
     r"|(?:^|[^a-z0-9])(?:api|access|auth|client|app)[_. -]?(?:key|token|id)(?:[^a-z0-9]|$)"
-    r"|[$%#]\{|\{\{|<%|^<|^\$[a-z(]|^%[a-z]|^\[|\(\)$"
+    r"|[$%#]\{|\{\{|<%|^<|^\$[a-z(]|^%[a-z(]|^\[|\(\)$"
 )
 _IS_FILLER = re.compile("|".join([*map(re.escape, _FILLER), _TEMPLATE]))
 _IS_STAND_IN = re.compile(
@@ -44,6 +44,8 @@ _IS_STAND_IN = re.compile(
         ]
     )
 )
+_LONG = 24
+"""From this length on, a value of four different characters or fewer is drawn, not made."""
 _ORDERED = 0.5
 """From this share of neighbours that follow each other (or repeat), a text is counting, not random.
 """
@@ -71,7 +73,7 @@ def looks_like_filler(text: str) -> bool:
 
 
 def _patterned(text: str) -> bool:
-    if len(text) < 4 or len(set(text)) <= max(2, len(text) // 12):
+    if len(text) < 4 or len(set(text)) <= (2 if len(text) < _LONG else 4):
         return True
     return _ordered(text) >= _ORDERED or _period(text) * 3 <= len(text)
 

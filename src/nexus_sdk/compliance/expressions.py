@@ -9,6 +9,7 @@ text.
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,8 @@ _FORBIDDEN = {
     _codes.POSSESSIVE_REPEAT: "possessive repetition is not allowed",
     _codes.ATOMIC_GROUP: "atomic groups are not allowed",
 }
+_TOKEN = re.compile(r"\\x..|\\[0-7]{3}|\\.|.", re.DOTALL)
+_WIDE_ESCAPE = re.compile(r"\\(?:[uUN]|x[89a-fA-F]|[2-7][0-7]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def examine(expression: str) -> Facts:
         low, high = tree.getwidth()
     except (ValueError, OverflowError, RecursionError, _codes.error) as err:
         return Facts((f"does not compile: {err}",))
-    problems = list(dict.fromkeys(_problems(tree, 1)))
+    problems = list(dict.fromkeys([*_spelling_problems(expression), *_problems(tree, 1)]))
     if tree.state.flags & ~_ALLOWED_FLAGS:
         problems.append(_FLAGS)
     if tree.state.groups > 2:
@@ -74,6 +77,18 @@ def examine(expression: str) -> Facts:
     return Facts((), _required(tree), None if high >= int(_codes.MAXREPEAT) else high)
 
 
+def _spelling_problems(expression: str) -> Iterator[str]:
+    """What means one thing to `re`, which reads characters, and another to engines that read bytes."""
+    in_class = False
+    for token in _TOKEN.findall(expression):
+        if _WIDE_ESCAPE.match(token):
+            yield "escapes beyond ASCII are not allowed: write the character itself"
+        elif token in "[]":
+            in_class = token == "["
+        elif in_class and not token.isascii():
+            yield "characters beyond ASCII cannot be in a class: use alternation"
+
+
 def _problems(items: Any, unrolled: int) -> Iterator[str]:
     """`unrolled`: the product of the repetitions around."""
     for op, value in items:
@@ -81,8 +96,6 @@ def _problems(items: Any, unrolled: int) -> Iterator[str]:
             yield _FORBIDDEN[op]
         elif op is _codes.MAX_REPEAT:
             yield from _repeat_problems(value, unrolled)
-        elif op is _codes.IN and any(_beyond_ascii(*item) for item in value):
-            yield "characters beyond ASCII cannot be in a class: use alternation"
         elif op is _codes.SUBPATTERN and (value[1] or value[2]):
             yield _FLAGS
         for part in _parts(op, value):
@@ -108,20 +121,9 @@ def _repeat_problems(value: Any, unrolled: int) -> Iterator[str]:
     if len(body) == 1 and body[0][0] is _codes.LITERAL and body[0][1] > 127:
         yield "repeats a character beyond ASCII: put more than it in the group"
     unrolled *= high if bounded else MAX_REPEAT
-    if unrolled > MAX_NESTED_REPEAT and _variable(body):
+    if unrolled > MAX_NESTED_REPEAT:
         yield f"repetitions inside one another multiply to more than {MAX_NESTED_REPEAT}"
     yield from _problems(body, unrolled)
-
-
-def _variable(items: Any) -> bool:
-    low, high = items.getwidth()
-    return bool(low != high)
-
-
-def _beyond_ascii(op: Any, value: Any) -> bool:
-    if op is _codes.LITERAL:
-        return bool(value > 127)
-    return bool(op is _codes.RANGE and value[1] > 127)
 
 
 # ---- what must be in every match -----------------------------------------------------------------
@@ -209,7 +211,8 @@ def _few(items: Any) -> _Strings:
     """The characters of a small class."""
     if any(op is not _codes.LITERAL for op, _ in items) or len(items) > 4:
         return _NONE
-    return frozenset(chr(value).lower() for _, value in items)
+    characters = {chr(value) for _, value in items}
+    return frozenset(char.lower() for char in characters) if "Σ" not in characters else _NONE
 
 
 def _join(left: _Strings, right: _Strings) -> _Strings:

@@ -119,7 +119,9 @@ class _Builder:
         merged: dict[str, Tree] = {}
         while not isinstance(key := next(self._events), yaml.MappingEndEvent):
             name = self._name(key, path, anchored)
-            tree = self._tree(next(self._events), (*path, name), anchored)
+            tree = self._tree(next(self._events), (*path, name or "?"), anchored)
+            if name is None:
+                continue
             tree = Tree(tree.value, self._mark(key), tree.size)
             if name == "<<" and isinstance(key, yaml.ScalarEvent) and key.implicit[0]:
                 merged |= self._merge(tree, path)
@@ -130,8 +132,9 @@ class _Builder:
                 entries[name] = tree
         return merged | entries
 
-    def _name(self, key: yaml.Event, path: Path, anchored: tuple[str, ...]) -> str:
-        """A key as it is written: `on`, `429` and `null` are names like any other."""
+    def _name(self, key: yaml.Event, path: Path, anchored: tuple[str, ...]) -> str | None:
+        """A key as it is written: `on`, `429` and `null` are names like any other. None: it is no
+        text."""
         if isinstance(key, yaml.ScalarEvent):
             if key.tag is not None:
                 self._note(
@@ -140,7 +143,7 @@ class _Builder:
             return key.value
         self._note(path, "has a key that is no plain text", key)
         self._tree(key, (*path, "?"), anchored)
-        return "?"
+        return None
 
     def _merge(self, tree: Tree, path: Path) -> dict[str, Tree]:
         sources = tree.value if isinstance(tree.value, list) else [tree]

@@ -30,6 +30,9 @@ class Ranges:
             starts = self._by_length.setdefault((network.version, shift), set())
             starts.add(int(network.network_address) >> shift)
 
+    def __bool__(self) -> bool:
+        return bool(self._by_length)
+
     def __contains__(self, address: IPv4Address | IPv6Address) -> bool:
         number = int(address)
         return any(
@@ -74,7 +77,7 @@ def admit(gate: Gate, *, body_bytes: int, peer: str) -> None:
     if gate.killed:
         reason = f": {gate.kill_reason}" if gate.kill_reason else ""
         raise NotAllowed(f"the kill switch is on{reason}", code="kill_switch")
-    if peer:
+    if peer and (gate.allowed is not None or gate.denied):
         _admit_address(gate, peer)
     admit_size(gate, body_bytes)
 

@@ -10,7 +10,6 @@ Losing the pepper makes every key invalid.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,7 +22,7 @@ from nexus_sdk.policy.instants import seconds
 from nexus_sdk.stages.selectors import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from nexus_sdk.model import Headers
     from nexus_sdk.policy.document import Key
@@ -51,7 +50,7 @@ def mint(entropy: bytes) -> str:
 def digest(key: str, pepper: bytes) -> str:
     """What the policy keeps of a key: 64 hexadecimal digits."""
     # The key comes from a header and may hold anything; "surrogatepass" makes every text bytes.
-    return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+    return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def hint(key: str) -> str:
@@ -164,32 +163,36 @@ def presented(headers: Headers, *, query: str = "") -> str | None:
     a virtual key anything else is ignored. Raises Malformed when two different keys remain, because
     two readers of one request could then disagree on who asks, and when the URL holds one.
     """
-    _refuse_in_url(query)
-    found = list(dict.fromkeys(_candidates(headers)))
+    if query:
+        _refuse_in_url(query)
+    found = _candidates(headers)
+    if len(found) < 2:
+        return found[0][1] if found else None
     virtual = [key for name, key in found if name == OWN_HEADER or key.startswith(PREFIX)]
     keys = list(dict.fromkeys(virtual or [key for _, key in found]))
     if len(keys) > 1:
         names = ", ".join(dict.fromkeys(name for name, key in found if key in keys))
         raise Malformed(f"the request presents more than one API key ({names}); send one")
-    return keys[0] if keys else None
+    return keys[0]
 
 
-def _candidates(headers: Headers) -> Iterator[tuple[str, str]]:
-    """Header and key, in the order of `HEADERS`. A repeated header's values are joined by
-    commas."""
-    for name in HEADERS:
-        for value in headers.get(name, "").split(","):
-            key = value.strip()
-            if name == "authorization":
-                scheme, _, rest = key.partition(" ")
-                key = rest.strip() if scheme.lower() == "bearer" else ""
-            if key:
-                yield name, key
+def _candidates(headers: Headers) -> list[tuple[str, str]]:
+    """Header and key, in the order of `HEADERS`. Commas part the values of a repeated header."""
+    return [
+        (name, key)
+        for name in HEADERS
+        if (joined := headers.get(name))
+        for value in joined.split(",")
+        if (key := _bearer(value) if name == "authorization" else value.strip())
+    ]
+
+
+def _bearer(value: str) -> str:
+    scheme, _, key = value.strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _refuse_in_url(query: str) -> None:
-    if not query:
-        return
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name.lower() in _QUERY_NAMES or value.startswith(PREFIX):
             raise Malformed(

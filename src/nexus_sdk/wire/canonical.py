@@ -1,7 +1,9 @@
-"""Building and taking apart the canonical form (`wire/dialect.py`), as every translating dialect needs it."""
+"""Building and taking apart the canonical form (`wire/dialect.py`), as every translating dialect
+needs it."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed
@@ -67,17 +69,22 @@ def split_data_url(url: str, param: str) -> tuple[str, str]:
 
 
 def pieces(text: str, marks: Iterable[int]) -> list[tuple[int, str]]:
-    """`text` cut at `marks` (characters from its start), each piece with its place. No piece is empty."""
+    """`text` cut at `marks` (characters from its start), each piece with its place. No piece is
+    empty."""
     cuts = sorted({0, len(text), *(mark for mark in marks if 0 < mark < len(text))})
-    return [(start, text[start:end]) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return [(start, text[start:end]) for start, end in pairwise(cuts)]
 
 
 type Place = tuple[int, int]
-"""Where an opaque block stands: characters of text before it, then its order among the opaque blocks."""
+"""Where an opaque block stands: characters of text before it, then its order among the opaque
+blocks."""
 
 
-def interleave(texts: Sequence[tuple[int, Json]], blocks: Sequence[tuple[Place, Json]]) -> list[Json]:
-    """Text blocks and others in one order: a block that stands at a character comes before the text from there."""
+def interleave(
+    texts: Sequence[tuple[int, Json]], blocks: Sequence[tuple[Place, Json]]
+) -> list[Json]:
+    """Text blocks and others in one order: a block that stands at a character comes before the text
+    from there."""
     out: list[Json] = []
     waiting = sorted(blocks, key=lambda block: block[0])
     place = 0
@@ -97,7 +104,11 @@ def placed(message: Json, field: str) -> list[tuple[Place, Json]]:
 
 def opaque(message: Json, field: str, origin: str) -> list[tuple[Place, Json]]:
     """The blocks of `origin` in an opaque list of a message, with their places."""
-    return [(place, entry["block"]) for place, entry in placed(message, field) if entry["origin"] == origin]
+    return [
+        (place, entry["block"])
+        for place, entry in placed(message, field)
+        if entry["origin"] == origin
+    ]
 
 
 def foreign(message: Json, field: str, origin: str) -> list[Json]:
@@ -111,36 +122,50 @@ def entry(origin: str, block: Json) -> Json:
 
 
 class Placing:
-    """Gives the entries of a message's opaque lists their places, in the order in which they come."""
+    """Gives the entries of a message's opaque lists their places, in the order in which they
+    come."""
 
     def __init__(self) -> None:
         self._order = 0
         self._counts: dict[str, int] = {}
 
     def put(self, field: str, told: Json, at: int) -> tuple[int, Json]:
-        """The entry's index in the list `field`, and the entry. `order` is told where the index does not."""
+        """The entry's index in the list `field`, and the entry. `order` is told where the index
+        does not."""
         index, order = self._counts.get(field, 0), self._order
         self._counts[field] = index + 1
         self._order += 1
-        return index, told | ({"at": at} if at else {}) | ({"order": order} if order != index else {})
+        return index, told | ({"at": at} if at else {}) | (
+            {"order": order} if order != index else {}
+        )
 
 
 def stranded(message: Json, origin: str) -> bool:
-    """Whether another dialect's items stand in `provider_blocks`, beyond the mere names of its messages."""
+    """Whether another dialect's items stand in `provider_blocks`, beyond the mere names of its
+    messages."""
     told = foreign(message, "provider_blocks", origin)
     return any(entry["block"].get("type") != "message" for entry in told)
 
 
 def plain_text(part: Json) -> str | None:
-    """The text of Anthropic's documents of text or of parts, and of its search results; None for any other part."""
+    """The text of Anthropic's documents of text or of parts, and of its search results; None for
+    any other part."""
     source = part.get("source") or {}
     if part["type"] == "search_result":
         heads, body = [part.get("title"), source], text_of(part.get("content"))
     elif part["type"] == "document" and source.get("type") in {"text", "content"}:
-        heads, body = [part.get("title"), part.get("context")], source.get("data") or text_of(source.get("content"))
+        heads, body = (
+            [part.get("title"), part.get("context")],
+            source.get("data") or text_of(source.get("content")),
+        )
     else:
         return None
     return "\n\n".join([*(str(head) for head in heads if head), body])
+
+
+def tool_kind(tool: Json) -> str:
+    """A tool's type. Mistral's and Groq's clients leave it out for functions."""
+    return str(tool.get("type") or ("function" if "function" in tool else ""))
 
 
 def tool_calls(message: Json) -> list[Json]:
@@ -158,8 +183,9 @@ def legacy_id(name: str) -> str:
 
 
 def modern(chat: Json) -> Json:
-    """`chat` with the former `functions` and `function_call` as `tools` and `tool_choice`, and `function` messages as
-    results of tools. OpenAI deprecated them in November 2023; old clients still send them."""
+    """`chat` with the former `functions` and `function_call` as `tools` and `tool_choice`, and
+    `function` messages as results of tools. OpenAI deprecated them in November 2023; old clients
+    still send them."""
     out = dict(chat)
     functions, choice = out.pop("functions", None), out.pop("function_call", None)
     if functions:

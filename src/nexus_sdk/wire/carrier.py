@@ -1,11 +1,11 @@
 """One vendor's reasoning through another vendor's client, and back.
 
-A client of dialect B replays what it was given. So a reasoning block of vendor A is given to it in B's own form, with
-A's signature or ciphertext packed into B's opaque field; when it comes back, the block is put together again.
+A client of dialect B replays what it was given. So a reasoning block of vendor A is given to it in
+B's own form, with A's signature or ciphertext packed into B's opaque field; when it comes back, the
+block is put together again.
 
-Only opaque members are packed. The readable text stays where B's readers, and our own inspection, see it: a client
-cannot hide text from the policy in a token that it made up.
-"""
+Only opaque members are packed. The readable text stays where B's readers, and our own inspection,
+see it: a client cannot hide text from the policy in a token that it made up."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def text_of(block: Json) -> str:
 
 
 def _form(block: Json) -> str:
-    """Where the text stands: Anthropic's `thinking`, OpenRouter's `text` or `summary`, or the `parts` of a Responses
-    item; empty when there is none."""
+    """Where the text stands: Anthropic's `thinking`, OpenRouter's `text` or `summary`, or the
+    `parts` of a Responses item; empty when there is none."""
     for key in ("thinking", "text", "summary"):
         if isinstance(block.get(key), str):
             return key

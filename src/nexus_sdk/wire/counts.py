@@ -1,8 +1,7 @@
 """Token counts as the vendors tell them, read into `Usage` and carried between dialects.
 
-The OpenAI family counts cached tokens into the input; Anthropic counts them beside it. Names differ by vendor and by
-API; each alias stands in the table with its source.
-"""
+The OpenAI family counts cached tokens into the input; Anthropic counts them beside it. Names differ
+by vendor and by API; each alias stands in the table with its source."""
 
 from __future__ import annotations
 
@@ -59,8 +58,11 @@ def first(told: Json, names: Names) -> int:
 
 
 def read(told: Json) -> Usage | None:
-    """The counts of the OpenAI family, chat and Responses names alike; None when `told` holds none."""
-    if not isinstance(told, dict) or not (told.keys() & {"prompt_tokens", "input_tokens", "total_tokens"}):
+    """The counts of the OpenAI family, chat and Responses names alike; None when `told` holds
+    none."""
+    if not isinstance(told, dict) or not (
+        told.keys() & {"prompt_tokens", "input_tokens", "total_tokens"}
+    ):
         return None
     return Usage(
         input=first(told, INPUT),
@@ -74,7 +76,8 @@ def read(told: Json) -> Usage | None:
 
 
 def canonical(usage: Usage) -> Json:
-    """The `usage` member of a canonical answer. Details that are 0 stay out, but for the two that clients read."""
+    """The `usage` member of a canonical answer. Details that are 0 stay out, but for the two that
+    clients read."""
     prompt = {"cached_tokens": usage.cache_read}
     if usage.cache_write:
         prompt["cache_write_tokens"] = usage.cache_write
@@ -96,5 +99,6 @@ CANONICAL_NAMES = frozenset(canonical(Usage()))
 
 
 def extras(told: Json, known: frozenset[str]) -> Json:
-    """What a vendor counts beside the tokens (server tools, tiers, cost): it travels under its own names."""
+    """What a vendor counts beside the tokens (server tools, tiers, cost): it travels under its own
+    names."""
     return {key: value for key, value in told.items() if key not in known}

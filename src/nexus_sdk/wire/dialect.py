@@ -1,15 +1,18 @@
 """What every wire format offers: the contract between the pipeline and `wire/dialects/`.
 
-The canonical form is the OpenAI chat.completions shape as plain JSON values (requests, answers and chunks), extended so
-that nothing known is lost. The extensions, all optional:
+The canonical form is the OpenAI chat.completions shape as plain JSON values (requests, answers and
+chunks), extended so that nothing known is lost. The extensions, all optional:
 
-- message `reasoning_content`: the readable reasoning; `reasoning_blocks`: `[{"origin", "block", "at"?, "order"?}]`, the
-  vendor's own reasoning items with their signatures, replayed unchanged to the dialect named by `origin`;
-- message `provider_blocks`: the same for items that only the origin knows (server tools and their results). `at` is
-  how many characters of the message's text come before the block, 0 when absent; `order` its place among the blocks of
-  both lists, its index in its own list when absent;
-- message `annotations`: OpenAI's, each with `origin` and `block` when it was another vendor's citation;
-- message `is_error` on a tool's result; `item_id` on a tool call; `cache_control` wherever it stood;
+- message `reasoning_content`: the readable reasoning; `reasoning_blocks`: `[{"origin", "block",
+  "at"?, "order"?}]`, the vendor's own reasoning items with their signatures, replayed unchanged to
+  the dialect named by `origin`;
+- message `provider_blocks`: the same for items that only the origin knows (server tools and their
+  results). `at` is how many characters of the message's text come before the block, 0 when absent;
+  `order` its place among the blocks of both lists, its index in its own list when absent;
+- message `annotations`: OpenAI's, each with `origin` and `block` when it was another vendor's
+  citation;
+- message `is_error` on a tool's result; `item_id` on a tool call; `cache_control` wherever it
+  stood;
 - choice `native_finish_reason` and `stop_sequence`, where OpenAI's word says less;
 - in a chunk, the entries of these lists carry `index`, as OpenAI's own lists do.
 
@@ -34,17 +37,18 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.texts import TextMap
 
 type Channel = tuple[str | int, ...]
-"""Names one text of a streamed answer: `(choice, "content")`, `(choice, "tool", 2)`. A prefix names all below it."""
+"""Names one text of a streamed answer: `(choice, "content")`, `(choice, "tool", 2)`. A prefix names
+all below it."""
 type SlotKind = Literal["text", "json", "whole", "whole_json", "logprobs"]
 
 
 class Slot(NamedTuple):
     """A place in an event that holds text of an answer, as `holder[field]`.
 
-    `text`: the next piece of the channel's text. `json`: the next piece of JSON text. `whole`, `whole_json`: all of the
-    channel's text at once, either as a repeat of what was streamed or without any piece before it. `logprobs`: tokens
-    of the channel's text once more, to be removed where the text was changed.
-    """
+    `text`: the next piece of the channel's text. `json`: the next piece of JSON text. `whole`,
+    `whole_json`: all of the channel's text at once, either as a repeat of what was streamed or
+    without any piece before it. `logprobs`: tokens of the channel's text once more, to be removed
+    where the text was changed."""
 
     channel: Channel
     holder: Json
@@ -54,8 +58,8 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the pipeline must know of a request. `deterministic`: temperature 0 or a seed. `wants_stream_usage`: the
-    caller's dialect promises token counts at the end of this stream."""
+    """What the pipeline must know of a request. `deterministic`: temperature 0 or a seed.
+    `wants_stream_usage`: the caller's dialect promises token counts at the end of this stream."""
 
     model: str
     stream: bool = False
@@ -69,7 +73,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class ErrorFacts:
-    """An upstream's error: the HTTP status it came with, and its own words, empty where it said nothing."""
+    """An upstream's error: the HTTP status it came with, and its own words, empty where it said
+    nothing."""
 
     status: int
     message: str
@@ -80,8 +85,9 @@ class ErrorFacts:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an answer needs beyond its own content. `request` is the caller's document; `id`, `model` and `created`
-    (seconds since the epoch) stand in where the upstream did not give its own."""
+    """What an answer needs beyond its own content. `request` is the caller's document; `id`,
+    `model` and `created` (seconds since the epoch) stand in where the upstream did not give its
+    own."""
 
     request: Json
     id: str
@@ -90,7 +96,8 @@ class Reply:
 
 
 class StreamDecoder(Protocol):
-    """Events of the dialect in, canonical chunks out. Error events give nothing: see `Dialect.stream_error`."""
+    """Events of the dialect in, canonical chunks out. Error events give nothing: see
+    `Dialect.stream_error`."""
 
     def feed(self, event: StreamEvent) -> list[Json]: ...
 
@@ -105,26 +112,31 @@ class StreamEncoder(Protocol):
     def feed(self, chunk: Json) -> list[StreamEvent]: ...
 
     def close(self) -> list[StreamEvent]:
-        """The events that end a whole stream. A cut stream ends with `Dialect.error_events` instead."""
+        """The events that end a whole stream. A cut stream ends with `Dialect.error_events`
+        instead."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One wire format, both ways, whole and streamed. Every function is pure; decoders and encoders are one stream's.
+    """One wire format, both ways, whole and streamed. Every function is pure; decoders and encoders
+    are one stream's.
 
     - `read` checks the shape of a request. Raises Malformed with `param`.
-    - `decode_*` give the canonical form; the request is a new document, parts may be shared with the given one.
-      Raise Unsupported where the dialect itself cannot be expressed in it, Malformed where it is not well formed,
-      `decode_response` also UpstreamFailed for an answer that is none.
-    - `encode_request` tells `Report` what it changed or left out. It does not stream for you: `stream` travels.
-    - `usage` and `stream_usage` read token counts, from a whole answer and from an event's document.
-    - `slots`, `closes` and `delta` are for enforcement on a stream in this dialect: the texts of an event; the
-      channel prefixes that end with it (`()` is all), so that held text must go out before; and a new event that
-      carries `text`, which takes its ids from `like`.
-    - `resequencer` makes a function that numbers events anew, for a stream into which events were inserted.
-    - `encode_error` is our own error as a body, `error_events` the same inside an open stream; `decode_error` reads an
-      upstream's, and `relay_error` tells it in this dialect.
+    - `decode_*` give the canonical form; the request is a new document, parts may be shared with
+      the given one. Raise Unsupported where the dialect itself cannot be expressed in it, Malformed
+      where it is not well formed, `decode_response` also UpstreamFailed for an answer that is none.
+    - `encode_request` tells `Report` what it changed or left out. It does not stream for you:
+      `stream` travels.
+    - `usage` and `stream_usage` read token counts, from a whole answer and from an event's
+      document.
+    - `slots`, `closes` and `delta` are for enforcement on a stream in this dialect: the texts of an
+      event; the channel prefixes that end with it (`()` is all), so that held text must go out
+      before; and a new event that carries `text`, which takes its ids from `like`.
+    - `resequencer` makes a function that numbers events anew, for a stream into which events were
+      inserted.
+    - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
+      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect.
     """
 
     name: str
@@ -166,7 +178,8 @@ def renamed(doc: Json, names: Mapping[str, str]) -> Json:
 
 
 def inverted[K, V](table: Mapping[K, V]) -> dict[V, K]:
-    """`table` read backwards. Raises ValueError when two rows share a value: such a table has one direction only."""
+    """`table` read backwards. Raises ValueError when two rows share a value: such a table has one
+    direction only."""
     back = {value: key for key, value in table.items()}
     if len(back) != len(table):
         raise ValueError("two rows share a value")

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `suffix` is the path below a base URL; `dialect` is empty where no body is translated."""
+    """One operation. `suffix` is the path below a base URL; `dialect` is empty where no body is
+    translated."""
 
     key: str
     method: str
@@ -32,13 +33,13 @@ _ROWS = (
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({row.key: row for row in _ROWS})
 
 _PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,=:@-]+)+", re.ASCII)
-"""Segments of RFC 3986's unreserved and delimiting characters, but for `;` and escapes: servers disagree on what
-`//`, `..`, `%2e`, `\\` and `;` mean, so a path that holds one names nothing."""
+"""Segments of RFC 3986's unreserved and delimiting characters, but for `;` and escapes: servers
+disagree on what `//`, `..`, `%2e`, `\\` and `;` mean, so a path that holds one names nothing."""
 
 
 def match(method: str, path: str) -> Endpoint | None:
-    """The endpoint of a request, whatever stands before its suffix (`/v1`, `/openai/v1`, nothing); None for any
-    other. `path` has no query. Letter case counts."""
+    """The endpoint of a request, whatever stands before its suffix (`/v1`, `/openai/v1`, nothing);
+    None for any other. `path` has no query. Letter case counts."""
     if _PLAIN_PATH.fullmatch(path) is None:
         return None
     for row in _ROWS:

@@ -43,8 +43,8 @@ def read(status: int, body: bytes) -> ErrorFacts:
 
 
 def facts(doc: Json, status: int) -> ErrorFacts:
-    """The error of a JSON document: `{"error": {...}}`, `{"error": "..."}`, or flat (`message`, `detail`). Gemini on
-    its OpenAI-shaped endpoint wraps it in a list."""
+    """The error of a JSON document: `{"error": {...}}`, `{"error": "..."}`, or flat (`message`,
+    `detail`). Gemini on its OpenAI-shaped endpoint wraps it in a list."""
     if isinstance(doc, list) and doc:
         doc = doc[0]
     error = doc.get("error") if isinstance(doc, dict) else doc
@@ -72,9 +72,8 @@ def _word(value: Json) -> str:
 def in_stream(event: StreamEvent) -> UpstreamFailed | None:
     """The error that an event inside a stream with status 200 tells, or None for any other event.
 
-    Shapes: `{"error": ...}`, also beside `choices` (OpenRouter); `event: error` with a flat body; vLLM's
-    `{"object": "error"}`; Anthropic's `{"type": "error"}`.
-    """
+    Shapes: `{"error": ...}`, also beside `choices` (OpenRouter); `event: error` with a flat body;
+    vLLM's `{"object": "error"}`; Anthropic's `{"type": "error"}`."""
     doc = event.doc
     if not isinstance(doc, dict):
         return failed(read(200, event.data)) if event.name == "error" else None
@@ -83,7 +82,8 @@ def in_stream(event: StreamEvent) -> UpstreamFailed | None:
 
 
 def failed(told: ErrorFacts) -> UpstreamFailed:
-    """An upstream's error as ours. Its code is kept, so that a caller can tell an overload from a refusal."""
+    """An upstream's error as ours. Its code is kept, so that a caller can tell an overload from a
+    refusal."""
     return UpstreamFailed(told.message, code=told.code or told.type or None)
 
 

@@ -1,4 +1,5 @@
-"""What a translation could not carry over as it was. Nothing is lost in silence: it is told here, or it is an error."""
+"""What a translation could not carry over as it was. Nothing is lost in silence: it is told here,
+or it is an error."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from nexus_sdk.errors import Unsupported
 
 
 class Loss(NamedTuple):
-    """A part of the request that the target does not get. `param` is its address in the canonical form."""
+    """A part of the request that the target does not get. `param` is its address in the canonical
+    form."""
 
     param: str
     reason: str
@@ -17,9 +19,9 @@ class Loss(NamedTuple):
 class Report:
     """Collects what the encoding of one request for one target changed and left out.
 
-    `accepts` names the extensions of the OpenAI shape that this target takes although OpenAI does not
-    (`cache_control`, `reasoning_content`, `top_k` ...). `max_output_tokens` is the target model's ceiling, when known.
-    """
+    `accepts` names the extensions of the OpenAI shape that this target takes although OpenAI does
+    not (`cache_control`, `reasoning_content`, `top_k` ...). `max_output_tokens` is the target
+    model's ceiling, when known."""
 
     __slots__ = ("_coerced", "_dropped", "_omitted", "accepts", "max_output_tokens")
 
@@ -41,8 +43,8 @@ class Report:
         self._dropped.append(Loss(param, reason))
 
     def omitted(self, param: str, reason: str) -> None:
-        """A hint, a label or another vendor's private state: without it the answer may cost more or be less good,
-        but means the same. Listed, never an error."""
+        """A hint, a label or another vendor's private state: without it the answer may cost more or
+        be less good, but means the same. Listed, never an error."""
         self._omitted.append(Loss(param, reason))
 
     @property

@@ -1,4 +1,5 @@
-"""Checks of a request's shape: the types of what the protocol names, and keys that two readers could take for one.
+"""Checks of a request's shape: the types of what the protocol names, and keys that two readers
+could take for one.
 
 Only what is named is checked; a field that we do not know is the upstream's business.
 """
@@ -43,8 +44,12 @@ OBJECTS = Kind(
     lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
     "a list of objects",
 )
-SOME_OBJECTS = Kind(lambda value: OBJECTS.fits(value) and len(value) > 0, "a list of objects, one at least")
-CONTENT = Kind(lambda value: isinstance(value, str) or OBJECTS.fits(value), "a string or a list of parts")
+SOME_OBJECTS = Kind(
+    lambda value: OBJECTS.fits(value) and len(value) > 0, "a list of objects, one at least"
+)
+CONTENT = Kind(
+    lambda value: isinstance(value, str) or OBJECTS.fits(value), "a string or a list of parts"
+)
 TEXTS = Kind(
     lambda value: (
         isinstance(value, str)
@@ -58,8 +63,8 @@ type Fields = Mapping[str, Kind]
 
 
 def check(node: Json, fields: Fields, path: str = "") -> None:
-    """Raises Malformed for the first member of `node` that is not of its kind. Null stands for absent, as clients
-    send it. `path` ends in a dot, or is empty."""
+    """Raises Malformed for the first member of `node` that is not of its kind. Null stands for
+    absent, as clients send it. `path` ends in a dot, or is empty."""
     for key, value in node.items():
         kind = fields.get(key)
         if kind is not None and value is not None and not kind.fits(value):
@@ -84,12 +89,12 @@ def check_parts(content: Json, path: str) -> None:
 
 
 def refuse_lookalikes(doc: Json, known: frozenset[str], free: frozenset[str]) -> None:
-    """Raises Malformed when an object of the protocol has two keys that differ in letter case or width only: readers
-    that fold (Go's JSON, for one) would see another document than the one that was judged.
+    """Raises Malformed when an object of the protocol has two keys that differ in letter case or
+    width only: readers that fold (Go's JSON, for one) would see another document than the one that
+    was judged.
 
-    `known` are keys of which no two are alike, so that an object with these alone needs no look. Below a key in `free`
-    all is the user's own data, and is not looked at.
-    """
+    `known` are keys of which no two are alike, so that an object with these alone needs no look.
+    Below a key in `free` all is the user's own data, and is not looked at."""
     todo: list[tuple[str, Json]] = [("", doc)]
     while todo:
         path, node = todo.pop()

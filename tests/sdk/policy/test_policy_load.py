@@ -307,13 +307,22 @@ def test_a_bad_address_of_the_environment_is_told_as_such() -> None:
     ]
 
 
-@pytest.mark.parametrize("providers", ["providers: 1\n", "providers:\n"])
+@pytest.mark.parametrize("providers", ["1", "[]", "[a]", "''"])
 def test_providers_of_no_shape_are_still_told(providers: str) -> None:
-    text = f"name: a\n{providers}"
-    if providers.endswith("1\n"):
-        assert problems(text, OPENAI_API_KEY="x") == ["policy:2: providers: must be a map"]
-    else:
-        assert list(load(text, OPENAI_API_KEY="x").providers) == ["openai"]
+    text = f"name: a\nproviders: {providers}\n"
+    assert problems(text, OPENAI_API_KEY="x") == ["policy:2: providers: must be a map"]
+
+
+def test_an_empty_section_of_providers_defines_none() -> None:
+    assert list(load("name: a\nproviders:\n", OPENAI_API_KEY="x").providers) == ["openai"]
+
+
+def test_an_absolute_pack_path_stays(tmp_path: Path) -> None:
+    pack = (tmp_path / "mine.yaml").as_posix()
+    write(tmp_path, nexus="include: [parts/a.yaml]\n", mine=PACK)
+    write(tmp_path, parts__a=f"compliance: {{hooks: [{{name: a, packs: ['{pack}']}}]}}\n")
+    loaded = load_policy("nexus.yaml", environ_lookup=NOTHING.get)
+    assert loaded.packs == {pack: PACK}
 
 
 # defaults

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nexus_sdk.errors import LimitExceeded, NotAllowed, QuotaExceeded
@@ -161,6 +161,13 @@ def test_an_account_is_apart_by_everything_that_counts() -> None:
     assert account(ALICE, per=["user"], now=window("minute", NOW)[1] - 0.1) == base
 
 
+def test_an_account_reads_the_same_on_every_node() -> None:
+    """Nodes that share a store share their counters; a changed layout must be a decision."""
+    assert account(ALICE, per=["user", "model"], window="day") == (
+        "l@tokens/day/1789948800|user=5:alice|model=6:gpt-4o"
+    )
+
+
 def test_without_an_axis_everybody_shares_one_account() -> None:
     assert account(ALICE) == account(Ask("x", caller=Caller(user="bob")))
 
@@ -185,6 +192,7 @@ def test_unknown_values_count_under_the_empty_one() -> None:
 HOSTILE = st.text(alphabet="|=:0123456789a/@", max_size=6)
 
 
+@example(("x|project=y", ""), ("x", "y|project="))
 @given(a=st.tuples(HOSTILE, HOSTILE), b=st.tuples(HOSTILE, HOSTILE))
 def test_no_two_callers_share_an_account_by_the_way_they_are_called(
     a: tuple[str, str], b: tuple[str, str]

@@ -231,9 +231,17 @@ def test_a_failed_trial_degrades_it_again_at_once() -> None:
 
 def test_an_attempt_on_a_closed_circuit_is_no_trial() -> None:
     health = Health()
-    failed(health, 1)
+    failed(health, 1, now=50)
     health.begin("a", 100)
     assert health.at(100)("a") == "available"
+
+
+def test_a_shorter_rate_limit_does_not_end_a_longer_one() -> None:
+    health = Health()
+    health.record("a", "rate_limited", 0, retry_after_s=20)
+    health.record("a", "rate_limited", 1, retry_after_s=2)
+    health.record("a", "failed", 1)
+    assert health.at(19)("a") == "degraded"
 
 
 def test_a_rate_limit_degrades_for_the_time_it_asks_up_to_a_bound() -> None:

@@ -108,6 +108,14 @@ def test_nested_weights_are_drawn_independently() -> None:
     assert first["a/2"] == pytest.approx(1000, rel=0.1)
 
 
+def test_the_same_target_inside_and_outside_is_drawn_independently() -> None:
+    inner = {"loadbalance": [{"to": "a/x"}, {"to": "b/y"}]}
+    routes = compiled({"loadbalance": [{"to": "a/x"}, {"to": inner}]})
+    plans = [routing.plan(routes, Ask("m", draw=i / 4000)) for i in range(4000)]
+    first = Counter(names(plan)[0] for plan in plans if isinstance(plan, Plan))
+    assert first["b/y"] == pytest.approx(1000, rel=0.1)
+
+
 @pytest.mark.parametrize("axis", ["key", "user", "project", "organisation", "prompt"])
 def test_sticky_means_the_same_place_whatever_the_draw(axis: str) -> None:
     routes = compiled(
@@ -184,6 +192,12 @@ def test_ab_split_sticks_to_user_then_key_then_prompt() -> None:
         assert arm(Ask("m", prompt_hash=f"p{i}", draw=0.1)) == arm(
             Ask("m", prompt_hash=f"p{i}", draw=0.9)
         )
+
+
+def test_who_is_in_which_arm_is_the_same_on_every_node() -> None:
+    """And in every release: an experiment must not be dealt anew by an update."""
+    arms = "".join(planned(AB, of(f"u{i}")).steps[0].arm[0] for i in range(24))
+    assert arms == "onoooooonnnoonoooononnoo"
 
 
 def test_another_target_in_an_arm_moves_nobody() -> None:

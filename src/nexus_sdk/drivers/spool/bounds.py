@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers.spool import layout
-from nexus_sdk.drivers.spool.frame import parse
+from nexus_sdk.drivers.spool.frame import Seal, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,13 +39,17 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a segment holds: its events, those before it, and the seq and mac at its ends."""
+    """What a segment holds: its events, those before it, the seq and mac at its ends, and how many
+    lines are not the writer's. `is_genuine`: its header is the writer's, so that it is the segment
+    that its name says."""
 
     events: int
     events_before: int
     first_seq: int
     last_seq: int
     last_mac: str
+    unverified: int = 0
+    is_genuine: bool = True
 
 
 def plan(directory: Path, *, max_bytes: int, segment_bytes: int, own: Path) -> list[Drop]:
@@ -75,7 +79,7 @@ def _chain_drops(chain: Path, *, keep_last: bool) -> tuple[list[int], list[tuple
     """The sizes of a chain's segments, and those that may go with their times of change."""
     sizes: list[int] = []
     rows: list[tuple[float, Drop]] = []
-    found = layout.segments(chain) if chain.is_dir() else []
+    found = layout.segments(chain)
     for number, path in found:
         with contextlib.suppress(FileNotFoundError):
             status = path.stat()
@@ -85,25 +89,29 @@ def _chain_drops(chain: Path, *, keep_last: bool) -> tuple[list[int], list[tuple
     return sizes, rows[:-1] if keep_last else rows
 
 
-def describe(drops: Iterable[Drop], declared: Declared) -> tuple[list[dict[str, Any]], Declared]:
+def describe(
+    drops: Iterable[Drop], declared: Declared, key: bytes, known: dict[Path, Extent]
+) -> tuple[list[dict[str, Any]], Declared]:
     """The `dropped` records for these segments, and the declarations with them added.
 
-    A chain that goes as a whole hands its own declarations on.
+    Only what verifies is declared: otherwise a forged segment, once dropped, would excuse the
+    removal of genuine ones. A chain that goes as a whole hands its own declarations on. `known` are
+    the segments that need not be read again.
     """
     records: list[dict[str, Any]] = []
     table = declared
     for drop in drops:
-        try:
-            header, extent = layout.read_header(drop.path), _extent(drop)
-        except FileNotFoundError:
-            continue
-        if extent is None:
-            continue
-        if header is not None and drop.whole:
-            table = _merged(table, header.declared)
-        record, row = _told(drop, extent)
-        records.append(record)
-        table = _merged(table, {drop.chain.name: row})
+        name, seal = drop.chain.name, Seal(key, drop.chain.name)
+        extent = known.get(drop.path) or _extent(drop, seal)
+        if extent is not None:
+            known[drop.path] = extent
+            record, row = _told(drop, extent)
+            records.append(record)
+            table = _merged(table, {name: row} if extent.is_genuine else {})
+        if drop.whole:
+            header = layout.read_header(drop.path, seal)
+            table = _merged(table, header.declared if header else {})
+            table = _completed(table, drop.chain, seal)
     return records, _newest(table)
 
 
@@ -117,15 +125,27 @@ def _told(drop: Drop, extent: Extent) -> tuple[dict[str, Any], dict[str, Any]]:
         "first_seq": extent.first_seq,
         "last_seq": extent.last_seq,
         "last_mac": extent.last_mac,
-        "whole": drop.whole,
+        "unverified": extent.unverified,
     }
     row = {
         "through": drop.number,
         "events": extent.events_before + extent.events,
         "last_seq": extent.last_seq,
-        "whole": drop.whole,
+        "whole": False,
     }
     return record, row
+
+
+def _completed(table: Declared, chain: Path, seal: Seal) -> Declared:
+    """The chain's row says that all of it went, if that is so as far as its head remembers."""
+    row = table.get(chain.name, {"through": 0, "events": 0, "last_seq": 0})
+    try:
+        head = layout.read_head(chain, seal)
+    except FileNotFoundError:
+        return table
+    if head is None or head.seq > row["last_seq"]:
+        return table
+    return {**table, chain.name: {**row, "whole": True}}
 
 
 def _merged(one: Declared, other: Declared) -> Declared:
@@ -142,32 +162,38 @@ def _newest(table: Declared) -> Declared:
     return {name: table[name] for name in sorted(table)[-MAX_DECLARED:]}
 
 
-def _extent(drop: Drop) -> Extent | None:
-    """Counted line by line: a segment is read once before it goes, in the writer thread. None for a
-    void one."""
-    span = next((span for span in layout.spans(drop.chain) if span.number == drop.number), None)
-    if span is None:
+def _extent(drop: Drop, seal: Seal) -> Extent | None:
+    """Counted line by line, once before the segment goes. None for one that is void."""
+    spans = {span.number: span for span in layout.spans(drop.chain, seal)}
+    if drop.number not in spans:
         return None
-    header = layout.read_header(drop.path)
-    events = first_seq = last_seq = 0
+    events = first_seq = last_seq = unverified = 0
     last_mac = ""
-    for _, text in layout.lines(drop.path, span.size):
-        line = parse(text)
+    for _, text in layout.lines(drop.path, spans[drop.number].size):
+        line = parse(text) if seal.holds(text) else None
         if line is None:
+            unverified += 1
             continue
         events += line.kind == "event"
         first_seq = first_seq or line.seq
         last_seq, last_mac = line.seq, line.mac
-    return Extent(events, header.previous.events if header else 0, first_seq, last_seq, last_mac)
+    header = layout.read_header(drop.path, seal)
+    is_genuine = header is not None and header.segment == drop.number
+    before = header.previous.events if header else 0
+    return Extent(events, before, first_seq, last_seq, last_mac, unverified, is_genuine)
 
 
-def remove(drops: Iterable[Drop], disk: Disk) -> None:
-    """Remove the files. What cannot be removed now is planned again with the next segment."""
+def remove(drops: Iterable[Drop], disk: Disk) -> list[Path]:
+    """The files that were removed. What cannot be removed now is planned again with the next
+    segment."""
+    gone: list[Path] = []
     for drop in drops:
         with contextlib.suppress(OSError):
             disk.remove(drop.path)
+            gone.append(drop.path)
             if drop.whole:
                 remove_chain(drop.chain, disk)
+    return gone
 
 
 def remove_chain(chain: Path, disk: Disk) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nexus_sdk.drivers.spool.disk import Disk
 
 MAX_OTHERS = 64
-"""How many of the newest other chains the first header remembers."""
+"""How many of the newest other chains, as they were when this one began, the headers remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Chain:
         self._key = key
         self._disk = disk
         self._folder: Path | None = None
+        self._seal = Seal(key, "")
         self._head_fd: int | None = None
         self._segment: Segment | None = None
         self._tip = Tip()
@@ -70,6 +71,7 @@ class Chain:
         self._notes: list[tuple[str, dict[str, Any]]] = []
         self._others: dict[str, int] = {}
         self._declared: bounds.Declared = {}
+        self._extents: dict[Path, bounds.Extent] = {}
         self._drops: list[bounds.Drop] = []
         self.is_head_stale = False
         self.bytes_written = 0
@@ -89,11 +91,11 @@ class Chain:
         """
         if not any(payloads) and gap is None and not last:
             return len(payloads)
-        seal = self._begin()
+        folder = self._begin()
         try:
-            segment = self._open_segment()
-            draft = _Draft(seal, self._tip, stamp(self._disk.now()))
-            self._preface(segment, draft)
+            segment = self._open_segment(folder)
+            draft = _Draft(self._seal, self._tip, stamp(self._disk.now()))
+            self._preface(folder.name, segment, draft)
             taken = self._fill(segment, draft, payloads)
             if gap is not None:
                 draft.add("gap", orjson.dumps(gap))
@@ -122,7 +124,9 @@ class Chain:
         are safe.
         """
         drops, self._drops = self._drops, []
-        bounds.remove(drops, self._disk)
+        for path in bounds.remove(drops, self._disk):
+            extent = self._extents.pop(path, None)
+            self.events_dropped += extent.events if extent else 0
         self._update_head(closed=False)
 
     def finish(self) -> None:
@@ -134,24 +138,23 @@ class Chain:
     def forsake(self) -> None:
         """Close our descriptors and touch nothing else. In a forked child the files are the
         parent's."""
-        for fd in (self._segment.fd if self._segment else None, self._head_fd):
+        fds = (self._segment.fd if self._segment else None, self._head_fd)
+        # Forgotten before they are closed: a child forked in between must not close them again.
+        self._segment = self._head_fd = None
+        for fd in fds:
             if fd is not None:
                 with contextlib.suppress(OSError):
                     self._disk.close(fd)
-        self._segment = self._head_fd = None
 
-    def _begin(self) -> Seal:
-        """The chain's folder, lock and first head. The head comes before the first segment, so that
-        its absence always means removal."""
+    def _begin(self) -> Path:
+        """The chain's folder, with its head. The head comes before the first segment, so that its
+        absence always means removal."""
         if self._folder is not None:
-            return Seal(self._key, self._folder.name)
+            return self._folder
         directory = self._place.directory
-        others = {
-            chain.name: _known_seq(chain, self._key)
-            for chain in layout.chains(directory)[-MAX_OTHERS:]
-        }
+        others = _known_heads(directory, self._key)
         name = layout.chain_name(self._disk.now(), os.getpid(), secrets.token_hex(4))
-        folder = directory / name
+        folder, self._seal = directory / name, Seal(self._key, name)
         self._disk.make_folder(folder)
         try:
             self._head_fd = self._disk.create(folder / layout.HEAD)
@@ -163,11 +166,10 @@ class Chain:
             bounds.remove_chain(folder, self._disk)
             raise
         self._others, self._folder = others, folder
-        return Seal(self._key, name)
+        return folder
 
-    def _open_segment(self) -> Segment:
+    def _open_segment(self, folder: Path) -> Segment:
         """The segment to write to; a new one after a full, failed or vanished one."""
-        assert self._folder is not None
         segment = self._segment
         if segment is not None:
             if self._disk.is_linked(segment.fd, segment.path):
@@ -178,10 +180,10 @@ class Chain:
             self._place.directory,
             max_bytes=self._place.max_bytes,
             segment_bytes=self._place.segment_bytes,
-            own=self._folder,
+            own=folder,
         )
         number = self._next_number
-        path = layout.segment_path(self._folder, number)
+        path = layout.segment_path(folder, number)
         self._next_number += 1
         fd = self._disk.create(path)
         self._segment = Segment(number, path, fd, first_seq=self._tip.seq + 1)
@@ -195,19 +197,22 @@ class Chain:
             "last_seq": self._tip.seq,
         }
 
-    def _preface(self, segment: Segment, draft: _Draft) -> None:
+    def _preface(self, name: str, segment: Segment, draft: _Draft) -> None:
         """The header of a new segment, and what there is to tell first."""
         if segment.lines:
             return
-        assert self._folder is not None
-        records, draft.declared = bounds.describe(self._drops, self._declared)
+        records, draft.declared = bounds.describe(
+            self._drops, self._declared, self._key, self._extents
+        )
+        gone = {chain for chain, row in draft.declared.items() if row["whole"]}
+        self._others = {chain: seq for chain, seq in self._others.items() if chain not in gone}
         header = {
             "version": VERSION,
-            "chain": self._folder.name,
+            "chain": name,
             "node": self._place.node,
             "segment": segment.number,
             "previous": asdict(self._previous),
-            "others": {} if self._previous.number else self._others,
+            "others": self._others,
             "declared": draft.declared,
         }
         draft.add("header", orjson.dumps(header))
@@ -215,7 +220,6 @@ class Chain:
             draft.add(kind, orjson.dumps(note))
         for record in records:
             draft.add("dropped", orjson.dumps(record))
-            draft.dropped += record["events"]
 
     def _fill(self, segment: Segment, draft: _Draft, payloads: Sequence[bytes]) -> int:
         """How many payloads are in the draft. The first goes into an empty segment whatever its
@@ -253,17 +257,20 @@ class Chain:
         self.commits += 1
         self.bytes_written += draft.size
         self.events_written += draft.events
-        self.events_dropped += draft.dropped
 
     def _leave(self, segment: Segment, how: Previous) -> None:
         """No more is written to this segment; the next header tells of it."""
+        tip = self._tip
+        self._extents[segment.path] = bounds.Extent(
+            segment.events, self._events - segment.events, segment.first_seq, tip.seq, tip.mac
+        )
         self._previous = replace(
             how,
             number=segment.number,
             size=segment.size,
             events=self._events,
-            seq=self._tip.seq,
-            mac=self._tip.mac,
+            seq=tip.seq,
+            mac=tip.mac,
         )
         self._segment = None
         with contextlib.suppress(OSError):
@@ -299,8 +306,8 @@ class Chain:
 
     def _write_head(self, fd: int, name: str, *, closed: bool) -> None:
         number = self._segment.number if self._segment else self._previous.number
-        seal = Seal(self._key, name)
-        self._disk.rewrite(fd, layout.head_document(seal, name, number, self._tip, closed=closed))
+        text = layout.head_document(self._seal, name, number, self._tip, closed=closed)
+        self._disk.rewrite(fd, text)
 
 
 _FRAME_BYTES = 210
@@ -318,7 +325,6 @@ class _Draft:
         self.size = 0
         self.lines = 0
         self.events = 0
-        self.dropped = 0
         self.declared: bounds.Declared | None = None
 
     def add(self, kind: str, body: bytes) -> None:
@@ -328,10 +334,12 @@ class _Draft:
         self.lines += 1
 
 
-def _known_seq(chain: Path, key: bytes) -> int:
-    """The seq in another chain's head; 0 when the head cannot be believed."""
-    try:
-        head = layout.read_head(chain, Seal(key, chain.name))
-    except OSError:
-        return 0
-    return head.seq if head else 0
+def _known_heads(directory: Path, key: bytes) -> dict[str, int]:
+    """How far the newest other chains have come, as far as their heads can be believed."""
+    known: dict[str, int] = {}
+    for chain in layout.chains(directory)[-MAX_OTHERS:]:
+        with contextlib.suppress(FileNotFoundError):
+            head = layout.read_head(chain, Seal(key, chain.name))
+            if head is not None:
+                known[chain.name] = head.seq
+    return known

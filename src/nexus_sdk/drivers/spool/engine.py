@@ -8,7 +8,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers.spool.frame import stamp
-from nexus_sdk.errors import AuditUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,13 +58,13 @@ class Engine:
         """Commit all of these and the gap, however long it takes; False when the spool closes
         before that."""
         delay_s = FIRST_DELAY_S
-        gap = self.pending.gap
-        while items or gap.events:
+        while items or self.pending.gap.events:
+            gap = self.pending.gap
             try:
                 taken = self.chain.commit([item.payload for item in items], _told(gap))
-            except Exception as error:  # noqa: BLE001  # whatever it is, callers must hear of it and the thread must live
+            except Exception as error:  # noqa: BLE001  # callers must hear of it and the thread must live
                 self._report(error)
-                self.pending.fail(items, unavailable(self.failure))
+                self.pending.fail(items, self.failure)
                 if not self.pending.back_off(FIRST_DELAY_S, delay_s):
                     return False
                 delay_s = min(delay_s * 2, MAX_DELAY_S)
@@ -76,7 +75,6 @@ class Engine:
             self.pending.done(items[:taken], gap)
             items = items[taken:]
             self.chain.tidy()
-            gap = self.pending.gap
         return True
 
     def _end(self) -> None:
@@ -92,13 +90,6 @@ class Engine:
         if not self.failure:
             _log.error("the audit spool cannot write: %s", reason, exc_info=error)
         self.failure = reason
-
-
-def unavailable(reason: str) -> AuditUnavailable:
-    return AuditUnavailable(
-        f"the audit record could not be stored: {reason}. Free or repair the disk of the "
-        "audit spool; it recovers by itself."
-    )
 
 
 def _told(gap: Gap) -> dict[str, Any] | None:

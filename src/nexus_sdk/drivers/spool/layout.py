@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nexus_sdk.drivers.spool.disk import is_locked
-from nexus_sdk.drivers.spool.frame import GENESIS, MAX_LINE_BYTES, Seal, Tip, parse, stamp
+from nexus_sdk.drivers.spool.frame import GENESIS, MAX_LINE_BYTES, Seal, Tip, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,9 +48,12 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first record of a segment. `others` (only in segment 1): the last known seq of every
-    other chain at that time. `declared`: for each chain, how far segments were dropped on purpose,
-    by this writer or by one before it."""
+    """The first record of a segment.
+
+    `others`: the last known seq of every other chain when this one began, but for those dropped
+    since. `declared`: for each chain, how far it was dropped on purpose, by this writer or by one
+    before it.
+    """
 
     chain: str
     node: str
@@ -87,8 +90,8 @@ def chain_name(now: float, pid: int, suffix: str) -> str:
 
 def started(chain: Path) -> str:
     """When the chain was begun, in the form of a record's `at`."""
-    moment = datetime.strptime(chain.name.split("-", 1)[0], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
-    return stamp(moment.timestamp())
+    name = chain.name
+    return f"{name[:4]}-{name[4:6]}-{name[6:11]}:{name[11:13]}:{name[13:23]}"
 
 
 def chains(directory: Path) -> list[Path]:
@@ -100,9 +103,17 @@ def chains(directory: Path) -> list[Path]:
     )
 
 
+def files(chain: Path) -> list[Path]:
+    """What lies in the folder of a chain; nothing when the chain was dropped meanwhile."""
+    try:
+        return sorted(chain.iterdir())
+    except FileNotFoundError:
+        return []
+
+
 def segments(chain: Path) -> list[tuple[int, Path]]:
     """The segments of a chain, in order."""
-    found = ((_SEGMENT.fullmatch(path.name), path) for path in chain.iterdir())
+    found = ((_SEGMENT.fullmatch(path.name), path) for path in files(chain))
     return sorted((int(match[1]), path) for match, path in found if match)
 
 
@@ -133,7 +144,10 @@ def lines(path: Path, size: int | None = None, start: int = 0) -> Iterator[tuple
 def read_header(path: Path, seal: Seal | None = None) -> Header | None:
     """The header of a segment; None when it is not there, not whole, or (with a seal) not as it was
     written."""
-    first = next((line for _, line in lines(path)), b"")
+    try:
+        first = next((line for _, line in lines(path)), b"")
+    except FileNotFoundError:
+        return None
     if seal is not None and not seal.holds(first):
         return None
     line = parse(first)
@@ -141,9 +155,11 @@ def read_header(path: Path, seal: Seal | None = None) -> Header | None:
 
 
 def header_of(body: bytes) -> Header | None:
+    """The header in a record; None when it has not the shape of one: without a key anything may
+    stand there."""
     try:
         fields = orjson.loads(body)
-        return Header(
+        header = Header(
             chain=fields["chain"],
             node=fields["node"],
             segment=fields["segment"],
@@ -153,6 +169,9 @@ def header_of(body: bytes) -> Header | None:
         )
     except (ValueError, TypeError, KeyError):
         return None
+    before = header.previous
+    numbers = (header.segment, before.number, before.size, before.events, before.seq)
+    return header if all(type(number) is int and number >= 0 for number in numbers) else None
 
 
 def spans(chain: Path, seal: Seal | None = None) -> list[Span]:

@@ -15,10 +15,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from nexus_sdk.errors import AuditUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from nexus_sdk.errors import AuditUnavailable
 
 ROOM_WAIT_S = 1.0
 """How long a caller waits for room in a full queue before its event is counted as lost."""
@@ -27,36 +27,44 @@ CROWDED = 4
 """A queue that is one part in so many full is written at once."""
 
 
+def unavailable(failure: str) -> AuditUnavailable:
+    return AuditUnavailable(
+        f"the audit record could not be stored: {failure}. Free or repair the disk of the audit "
+        "spool; it recovers by itself."
+    )
+
+
 class Waiter(Protocol):
-    def resolve(self, error: AuditUnavailable | None) -> None:
-        """Called from the writer thread, perhaps more than once; only the first call counts."""
+    def resolve(self, failure: str | None) -> None:
+        """`failure` is why the event is not on disk, None when it is. Called from the writer
+        thread, perhaps more than once; only the first call counts."""
         ...
 
 
 class ThreadWaiter:
     """Lets one thread wait. A bare lock: `threading.Event` costs several times as much."""
 
-    __slots__ = ("_error", "_lock", "_resolved")
+    __slots__ = ("_failure", "_lock", "_resolved")
 
     def __init__(self) -> None:
-        self._error: AuditUnavailable | None = None
+        self._failure: str | None = None
         self._resolved = False
         self._lock = threading.Lock()
         self._lock.acquire()
 
-    def resolve(self, error: AuditUnavailable | None) -> None:
+    def resolve(self, failure: str | None) -> None:
         if self._resolved:
             return
         self._resolved = True
-        self._error = error
+        self._failure = failure
         self._lock.release()
 
     def wait(self, timeout_s: float) -> bool:
         """False when nothing came in time. Raises what the commit failed with."""
         if not self._lock.acquire(timeout=timeout_s):
             return False
-        if self._error is not None:
-            raise self._error
+        if self._failure is not None:
+            raise unavailable(self._failure)
         return True
 
 
@@ -69,18 +77,18 @@ class LoopWaiter:
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self._loop.create_future()
 
-    def resolve(self, error: AuditUnavailable | None) -> None:
+    def resolve(self, failure: str | None) -> None:
         # RuntimeError: the loop is closed and nobody waits any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._set, error)
+            self._loop.call_soon_threadsafe(self._set, failure)
 
-    def _set(self, error: AuditUnavailable | None) -> None:
+    def _set(self, failure: str | None) -> None:
         if self.future.done():
             return
-        if error is None:
+        if failure is None:
             self.future.set_result(None)
         else:
-            self.future.set_exception(error)
+            self.future.set_exception(unavailable(failure))
 
 
 class Item(NamedTuple):
@@ -208,7 +216,7 @@ class Pending:
             if item.waiter is not None:
                 item.waiter.resolve(None)
 
-    def fail(self, held: Sequence[Item], error: AuditUnavailable) -> None:
+    def fail(self, held: Sequence[Item], failure: str) -> None:
         """The disk failed: tell all who wait. The events stay, those in the queue and those the
         writer holds."""
         with self._lock:
@@ -217,7 +225,7 @@ class Pending:
             waiting = [item.waiter for item in (*held, *self._items) if item.waiter is not None]
             self._room.notify_all()
         for waiter in waiting:
-            waiter.resolve(error)
+            waiter.resolve(failure)
 
     def back_off(self, least_s: float, most_s: float) -> bool:
         """Wait before the next try: `most_s`, or `least_s` when a strict caller comes. False,

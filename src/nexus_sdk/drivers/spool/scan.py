@@ -217,6 +217,13 @@ class Scan:
                 f"{value['events']} events were lost from {value['first_at']} to "
                 f"{value['last_at']}: {value['reason']}"
             )
+        elif line.kind == "dropped":
+            value = line.value()
+            if value["unverified"]:
+                found.notes.append(
+                    f"segment {value['segment']} of {value['chain']} had {value['unverified']} "
+                    "lines that did not verify when it was dropped"
+                )
         elif line.kind == "unlinked":
             value = line.value()
             found.notes.append(

@@ -98,7 +98,7 @@ def _note_files(chain: Path, counted: set[str], found: Findings) -> None:
     found.notes.extend(
         f"{name} is void: nothing was committed in it" for name in sorted(segments - counted)
     )
-    for path in sorted(chain.iterdir()):
+    for path in layout.files(chain):
         if path.name not in segments and path.name != layout.HEAD:
             spot = Spot(f"{chain.name}/{path.name}")
             found.add("unexpected file", spot, None, "no writer puts such a file here")

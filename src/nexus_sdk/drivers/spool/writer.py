@@ -14,9 +14,9 @@ import orjson
 
 from nexus_sdk.drivers.spool.chain import Chain, Place
 from nexus_sdk.drivers.spool.disk import Disk, RealDisk
-from nexus_sdk.drivers.spool.engine import Engine, unavailable
+from nexus_sdk.drivers.spool.engine import Engine
 from nexus_sdk.drivers.spool.frame import MAX_EVENT_BYTES
-from nexus_sdk.drivers.spool.pending import LoopWaiter, Pending, ThreadWaiter
+from nexus_sdk.drivers.spool.pending import LoopWaiter, Pending, ThreadWaiter, unavailable
 from nexus_sdk.errors import AuditUnavailable, BadSettings, TooLarge
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Event
 
 MIB = 1024 * 1024
+_CLOSED = "the audit spool is closed; close it after the last event, or open a new one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class Spool:
         if engine.pending.put(_encoded(event), waiter):
             return
         if self._closed:
-            raise self._refusal("the spool is closed")
+            raise AuditUnavailable(_CLOSED)
         if waiter is not None:
             raise self._refusal("its queue is full")
 
@@ -177,7 +178,7 @@ class Spool:
         """This process's engine, started with its first event."""
         with self._lock:
             if self._closed:
-                raise self._refusal("the spool is closed")
+                raise AuditUnavailable(_CLOSED)
             if self._engine is None:
                 place = Place(self.directory, self.node, self.max_bytes, self.segment_bytes)
                 pending = Pending(

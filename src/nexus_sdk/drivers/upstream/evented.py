@@ -114,7 +114,7 @@ class EventedNet:
         async with asyncio.timeout(within_s):
             sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
             try:
-                sock.setblocking(False)
+                sock.settimeout(0.0)
                 tune(sock)
                 await self._loop.sock_connect(sock, (address, port))
                 made = await self._loop.create_connection(self._wire, sock=sock)

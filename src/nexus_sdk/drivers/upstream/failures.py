@@ -85,10 +85,8 @@ def explain(error: Trouble | OSError, peer: str) -> Failure:
     """The failure that `error` is, for an exchange with `peer` (`host:port`)."""
     if isinstance(error, Trouble):
         return Failure(error.kind, str(error))
-    for cls, kind, sentence in TABLE:
-        if isinstance(error, cls):
-            return Failure(kind, sentence.format(peer=peer, detail=_detail(error)))
-    raise error
+    _, kind, sentence = next(row for row in TABLE if isinstance(error, row[0]))
+    return Failure(kind, sentence.format(peer=peer, detail=_detail(error)))
 
 
 def _detail(error: OSError) -> str:

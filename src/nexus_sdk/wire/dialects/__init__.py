@@ -1,4 +1,5 @@
-"""One module for each wire format. They do not know each other: the canonical form is what they share."""
+"""One module for each wire format. They do not know each other: the canonical form is what they
+share."""
 
 from __future__ import annotations
 

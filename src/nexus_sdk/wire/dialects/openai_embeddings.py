@@ -1,4 +1,5 @@
-"""The OpenAI embeddings API, https://platform.openai.com/docs/api-reference/embeddings. Its canonical form is its own."""
+"""The OpenAI embeddings API, https://platform.openai.com/docs/api-reference/embeddings. Its
+canonical form is its own."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ BEGIN = 1_770_000_000.0
 class Disk(RealDisk):
     """The real disk with its own clock (a microsecond a look), a log, and faults.
 
-    `fail[call]` is raised by that call until it is taken out, or the given number of times (`times`).
-    `gate`, when set to an Event, holds every sync until the event is set.
+    `fail[call]` is raised by that call until it is taken out, or the given number of times
+    (`times`). `gate`, when set to an Event, holds every sync until the event is set.
     """
 
     def __init__(self) -> None:

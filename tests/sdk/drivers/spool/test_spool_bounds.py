@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from spool_lab import KEY, Disk, all_lines, event, new_spool, newest, recovered, segment_files, write_chain
+from spool_lab import (
+    KEY,
+    Disk,
+    all_lines,
+    event,
+    new_spool,
+    newest,
+    recovered,
+    segment_files,
+    write_chain,
+)
 
 from nexus_sdk.drivers.spool import bounds, events, verify
 from nexus_sdk.drivers.spool.chain import MAX_OTHERS
@@ -113,7 +123,8 @@ def test_chains_of_dead_processes_go_first_and_wholly(tmp_path: Path) -> None:
 
 
 def test_the_declarations_of_a_chain_that_goes_are_inherited(tmp_path: Path) -> None:
-    """The first tells of its own drops; the second drops it as a whole and still tells of all of it."""
+    """The first tells of its own drops; the second drops it as a whole and still tells of all of
+    it."""
     first = write_chain(tmp_path, 100, **TIGHT)
     for path in segment_files(first):
         os.utime(path, (1, 1))
@@ -162,6 +173,7 @@ def test_a_drop_that_cannot_be_carried_out_is_tried_again(tmp_path: Path) -> Non
     report = verify(tmp_path, KEY)
     assert report.ok, report.all_problems
     assert report.chains[0].dropped + report.events == 240
+    assert spool.stats().dropped == report.chains[0].dropped
 
 
 def test_an_abandoned_segment_is_dropped_by_what_counted(tmp_path: Path) -> None:
@@ -181,8 +193,11 @@ def test_an_abandoned_segment_is_dropped_by_what_counted(tmp_path: Path) -> None
 
 
 def test_only_so_many_gone_chains_and_other_chains_are_remembered(tmp_path: Path) -> None:
-    rows = {f"chain-{number:04}": {"through": 1, "events": 1, "last_seq": 1, "whole": True} for number in range(400)}
-    _, kept = bounds.describe([], rows)
+    rows = {
+        f"chain-{number:04}": {"through": 1, "events": 1, "last_seq": 1, "whole": True}
+        for number in range(400)
+    }
+    _, kept = bounds.describe([], rows, KEY, {})
     assert list(kept) == [f"chain-{number:04}" for number in range(400 - bounds.MAX_DECLARED, 400)]
     for number in range(MAX_OTHERS + 3):
         write_chain(tmp_path, 1, disk=later(number * 10**6))
@@ -190,3 +205,55 @@ def test_only_so_many_gone_chains_and_other_chains_are_remembered(tmp_path: Path
     assert len(header["others"]) == MAX_OTHERS
     assert min(header["others"]) > min(path.name for path in tmp_path.iterdir())
     assert verify(tmp_path, KEY).ok
+
+
+def test_a_forged_segment_that_is_dropped_excuses_nothing(tmp_path: Path) -> None:
+    """Genuine segments are removed, and files planted that the bound will drop soon."""
+    old = write_chain(tmp_path, 12, **TIGHT)
+    genuine = segment_files(old)[0].read_bytes()
+    segment_files(old)[0].unlink()
+    (old / "00000099.jsonl").write_bytes(genuine.replace(b'"segment":1,', b'"segment":99,'))
+    planted = tmp_path / "20250101T000000.000000Z-1-00000000"
+    planted.mkdir()
+    row = {"through": 99, "events": 0, "last_seq": 10**6, "whole": True}
+    table = orjson.dumps({old.name: row})
+    (planted / "00000001.jsonl").write_bytes(
+        genuine.replace(b'"declared":{}', b'"declared":' + table)
+    )
+    (planted / "head.json").write_bytes((old / "head.json").read_bytes())
+    for path in tmp_path.rglob("*.jsonl"):
+        os.utime(path, (1, 1))
+    spool = new_spool(tmp_path, later(10**8), **TIGHT)
+    while planted.exists() or old.exists():
+        spool.append_strict(event(1))
+    spool.close()
+    (problem,) = verify(tmp_path, KEY).all_problems
+    assert (problem.kind, problem.spot.file) == ("missing chain", old.name)
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"seq":9,"at":"20'])
+def test_a_dead_chain_with_a_torn_last_segment_goes_without_a_false_alarm(
+    tmp_path: Path, rest: bytes
+) -> None:
+    old = write_chain(tmp_path, 12, **TIGHT)
+    (old / "00000002.jsonl").write_bytes(rest)
+    for path in segment_files(old):
+        os.utime(path, (1, 1))
+    spool = new_spool(tmp_path, later(10**8), **TIGHT)
+    while old.exists():
+        spool.append_strict(event(1))
+    spool.close()
+    assert verify(tmp_path, KEY).ok
+
+
+def test_lines_that_did_not_verify_are_noted_when_they_go(tmp_path: Path) -> None:
+    old = write_chain(tmp_path, 12, **TIGHT)
+    path = segment_files(old)[0]
+    path.write_bytes(path.read_bytes().replace(b'"e7"', b'"e0"'))
+    os.utime(path, (1, 1))
+    spool = new_spool(tmp_path, later(10**8), **TIGHT)
+    while old.exists():
+        spool.append_strict(event(1))
+    spool.close()
+    notes = [note for chain in verify(tmp_path, KEY).chains for note in chain.notes]
+    assert f"segment 1 of {old.name} had 1 lines that did not verify when it was dropped" in notes

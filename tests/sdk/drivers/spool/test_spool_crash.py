@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import warnings
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from spool_lab import KEY, Disk, all_lines, event, new_spool, newest, segment_files
@@ -15,14 +15,18 @@ from spool_lab import KEY, Disk, all_lines, event, new_spool, newest, segment_fi
 from nexus_sdk.drivers.spool import events, verify
 from nexus_sdk.errors import AuditUnavailable
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork")
 
 CHILD = """
 import os, sys, threading
 from pathlib import Path
 from nexus_sdk.drivers.spool import Spool
-spool = Spool(Path(sys.argv[1]), key=bytes(range(32)), node="child", segment_bytes=4000, max_bytes=10**8,
-              strict_timeout_s=30)
+spool = Spool(Path(sys.argv[1]), key=bytes(range(32)), node="child", segment_bytes=4000,
+              max_bytes=10**8, strict_timeout_s=30)
 def work(first):
     for number in range(first, 10**9, 4):
         spool.append({"n": -number})
@@ -34,8 +38,9 @@ threading.Event().wait()
 """
 
 
-def fork_child(work: object) -> int:
-    """Run `work` in a forked child and return its exit status; the child leaves without cleaning up."""
+def fork_child(work: Callable[[], object]) -> int:
+    """Run `work` in a forked child and return its exit status; the child leaves without cleaning
+    up."""
     with warnings.catch_warnings():
         # Forking with threads is what is tried here.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -43,7 +48,7 @@ def fork_child(work: object) -> int:
     if pid == 0:
         status = 1
         try:
-            work()  # type: ignore[operator]
+            work()
             status = 0
         finally:
             os._exit(status)
@@ -55,10 +60,14 @@ def test_no_acknowledged_event_is_lost_to_kill_9(tmp_path: Path) -> None:
     acknowledged: set[int] = set()
     for turn in range(20):
         directory = tmp_path / str(turn)
-        with subprocess.Popen([sys.executable, "-c", CHILD, str(directory)], stdout=subprocess.PIPE) as child:
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(directory)], stdout=subprocess.PIPE
+        ) as child:
             assert child.stdout is not None
             try:
-                acknowledged = {int(child.stdout.readline()) for _ in range(chance.randrange(1, 60))}
+                acknowledged = {
+                    int(child.stdout.readline()) for _ in range(chance.randrange(1, 60))
+                }
             finally:
                 child.kill()
             acknowledged |= {int(line) for line in child.stdout if line.endswith(b"\n")}
@@ -72,7 +81,8 @@ def test_no_acknowledged_event_is_lost_to_kill_9(tmp_path: Path) -> None:
 
 
 def crashed(directory: Path, keep_bytes: int) -> Path:
-    """A chain whose writer died after writing the first `keep_bytes` of an event that was not committed."""
+    """A chain whose writer died after writing the first `keep_bytes` of an event that was not
+    committed."""
     disk = Disk()
     spool = new_spool(directory, disk)
 
@@ -98,7 +108,10 @@ def test_a_torn_last_line_after_a_crash_is_a_note(tmp_path: Path, keep: int) -> 
     assert report.events == 2
     place = f"{chain.name}/00000001.jsonl:4"
     assert report.notes == (
-        f"{place}: incomplete last record, {keep} bytes, not counted as tampering: the process ended while writing it",
+        (
+            f"{place}: incomplete last record, {keep} bytes, not counted as tampering: "
+            "the process ended while writing it"
+        ),
     )
 
 
@@ -171,7 +184,7 @@ def test_a_forked_child_writes_a_chain_of_its_own(tmp_path: Path) -> None:
 def test_a_child_that_writes_nothing_touches_nothing(tmp_path: Path) -> None:
     spool = new_spool(tmp_path)
     spool.append_strict(event(0))
-    assert fork_child(lambda: spool.close()) == 0
+    assert fork_child(spool.close) == 0
     spool.append_strict(event(1))
     (report,) = verify(tmp_path, KEY).chains
     assert report.alive, "the child did not take the lock with it"
@@ -202,7 +215,9 @@ def test_the_interpreters_end_writes_and_closes(tmp_path: Path) -> None:
         "spool = Spool(Path(sys.argv[1]), key=bytes(range(32)), node='n', commit_interval_s=3600)\n"
         "for n in range(1000): spool.append({'n': n})\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, timeout=50, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, timeout=50, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert [entry.event["n"] for entry in events(tmp_path)] == list(range(1000))
     assert b'"final":true' in list(all_lines(newest(tmp_path)))[-1]

@@ -1,5 +1,5 @@
-"""A failing disk: strict callers hear of it, batched events wait, what is lost is counted, and no file is trusted
-again after it failed."""
+"""A failing disk: strict callers hear of it, batched events wait, what is lost is counted, and no
+file is trusted again after it failed."""
 
 from __future__ import annotations
 
@@ -170,11 +170,18 @@ def test_an_overflow_is_counted_exactly_and_told_in_the_chain(tmp_path: Path) ->
     assert report.ok
     assert report.chains[0].lost == 19
     assert any(note.startswith("19 events were lost from 2026-") for note in report.chains[0].notes)
-    (gap,) = [line for path in segment_files(newest(tmp_path)) for line in path.read_bytes().splitlines() if b'"gap":' in line]
+    (gap,) = [
+        line
+        for path in segment_files(newest(tmp_path))
+        for line in path.read_bytes().splitlines()
+        if b'"gap":' in line
+    ]
     assert b'"events":19,' in gap
 
 
-def test_a_full_queue_makes_callers_wait_while_the_disk_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_queue_makes_callers_wait_while_the_disk_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pending, "ROOM_WAIT_S", 20.0)
     disk = Disk()
     spool = new_spool(tmp_path, disk, queue_events=4)
@@ -236,7 +243,9 @@ def test_closing_tries_once_more_and_tells_what_it_gives_up(tmp_path: Path) -> N
     assert verify(tmp_path, KEY).ok
 
 
-def test_closing_after_the_disk_was_repaired_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_after_the_disk_was_repaired_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine, "MAX_DELAY_S", 3600.0)
     monkeypatch.setattr(engine, "FIRST_DELAY_S", 3600.0)
     disk = Disk()
@@ -275,7 +284,9 @@ def test_a_head_that_cannot_be_written_is_no_loss_but_is_seen(tmp_path: Path) ->
     assert verify(tmp_path, KEY).ok
 
 
-def test_a_fault_of_our_own_does_not_kill_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_our_own_does_not_kill_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disk = Disk()
     spool = new_spool(tmp_path, disk)
     spool.append_strict(event(0))

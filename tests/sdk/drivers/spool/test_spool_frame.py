@@ -19,14 +19,26 @@ JSON = st.recursive(
 )
 
 
-@given(record=st.dictionaries(st.text(), JSON), seq=st.integers(0, 10**17), kind=st.sampled_from(["event", "gap"]))
-def test_a_line_comes_apart_as_it_was_put_together(record: dict[str, Any], seq: int, kind: str) -> None:
+@given(
+    record=st.dictionaries(st.text(), JSON),
+    seq=st.integers(0, 10**17),
+    kind=st.sampled_from(["event", "gap"]),
+)
+def test_a_line_comes_apart_as_it_was_put_together(
+    record: dict[str, Any], seq: int, kind: str
+) -> None:
     seal = Seal(KEY, "c")
     at = stamp(1e9)
     line, tip = seal.line(Tip(seq, GENESIS), at, kind, orjson.dumps(record))
     found = parse(line)
     assert found is not None
-    assert (found.seq, found.at, found.prev, found.kind, found.mac) == (seq + 1, at, GENESIS, kind, tip.mac)
+    assert (found.seq, found.at, found.prev, found.kind, found.mac) == (
+        seq + 1,
+        at,
+        GENESIS,
+        kind,
+        tip.mac,
+    )
     assert found.value() == record
     assert orjson.loads(line)[kind] == record
     assert line.count(b"\n") == 1
@@ -68,6 +80,9 @@ def test_a_document_has_the_size_asked_for_and_is_json() -> None:
     assert orjson.loads(text)["a"] == 1
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.0, "1970-01-01T00:00:00.000000Z"), (1e9 + 0.5, "2001-09-09T01:46:40.500000Z")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "1970-01-01T00:00:00.000000Z"), (1e9 + 0.5, "2001-09-09T01:46:40.500000Z")],
+)
 def test_stamps(seconds: float, text: str) -> None:
     assert stamp(seconds) == text

@@ -20,7 +20,9 @@ def test_made_once_and_private(tmp_path: Path) -> None:
     assert len(key) == 32
     assert load_or_create_key(path) == key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [entry.name for entry in path.parent.iterdir()] == ["audit.key"], "no file is left beside it"
+    assert [entry.name for entry in path.parent.iterdir()] == ["audit.key"], (
+        "no file is left beside it"
+    )
     assert load_or_create_key(tmp_path / "another") != key
 
 

@@ -57,10 +57,14 @@ def test_since_after_and_where(tmp_path: Path) -> None:
     everything = list(events(tmp_path))
     for entry in everything:
         assert numbers(events(tmp_path, since=entry.at)) == list(range(entry.event["n"], 30))
-        assert numbers(events(tmp_path, after={chain.name: entry.seq})) == list(range(entry.event["n"] + 1, 30))
+        assert numbers(events(tmp_path, after={chain.name: entry.seq})) == list(
+            range(entry.event["n"] + 1, 30)
+        )
     assert numbers(events(tmp_path, since="2026-02")) == list(range(30))
     assert list(events(tmp_path, since="2027")) == []
-    assert numbers(events(tmp_path, after={"another": 99}, where=lambda found: found["n"] % 10 == 0)) == [0, 10, 20]
+    assert numbers(
+        events(tmp_path, after={"another": 99}, where=lambda found: found["n"] % 10 == 0)
+    ) == [0, 10, 20]
 
 
 def test_segments_before_the_asked_are_not_read(tmp_path: Path) -> None:
@@ -86,7 +90,11 @@ def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
 def test_a_damaged_header_hides_no_event(tmp_path: Path) -> None:
     chain = write_chain(tmp_path, 6, **SMALL)
     for path in segment_files(chain):
-        path.write_bytes(path.read_bytes().replace(b'"previous"', b'"previews"').replace(b'"header"', b'"leader"', 1))
+        path.write_bytes(
+            path.read_bytes()
+            .replace(b'"previous"', b'"previews"')
+            .replace(b'"header"', b'"leader"', 1)
+        )
     assert numbers(events(tmp_path)) == list(range(6))
 
 

@@ -9,8 +9,7 @@ import pytest
 from spool_lab import KEY, OTHER_KEY, Disk, event, new_spool, newest, segment_files, write_chain
 
 from nexus_sdk.drivers.spool import Problem, verify
-from nexus_sdk.drivers.spool.frame import Seal, parse, stamp
-from nexus_sdk.drivers.spool.frame import Tip
+from nexus_sdk.drivers.spool.frame import Seal, Tip, parse, stamp
 from nexus_sdk.drivers.spool.scan import MAX_PROBLEMS
 
 if TYPE_CHECKING:
@@ -53,7 +52,9 @@ def test_every_flipped_byte_is_found_and_located(tmp_path: Path) -> None:
             assert first.spot.file == f"{chain.name}/{path.name}", f"byte {place}: {first}"
             if path.name != "head.json":
                 number = sum(start <= place for start in starts[:-1])
-                assert (first.spot.line, first.spot.offset) == (number, starts[number - 1]), f"byte {place}: {first}"
+                assert (first.spot.line, first.spot.offset) == (number, starts[number - 1]), (
+                    f"byte {place}: {first}"
+                )
                 assert first.kind in {"changed", "removed"}
         path.write_bytes(whole)
     assert found(tmp_path / "spool") == []
@@ -93,7 +94,10 @@ def test_a_line_removed_beside_a_changed_one(chain: Path) -> None:
     path = segment_files(chain)[0]
     lines = lines_of(path)
     path.write_bytes(lines[0] + b"{}\n" + lines[3])
-    assert [(problem.kind, problem.seq) for problem in found(chain.parent)] == [("changed", 2), ("removed", 2)]
+    assert [(problem.kind, problem.seq) for problem in found(chain.parent)] == [
+        ("changed", 2),
+        ("removed", 2),
+    ]
 
 
 def test_swapped_lines(chain: Path) -> None:
@@ -141,7 +145,10 @@ def test_a_void_line_of_an_abandoned_segment_cannot_stand_in(tmp_path: Path) -> 
     lines = lines_of(path)
     branch, _ = Seal(KEY, chain.name).line(Tip(2, "f" * 64), stamp(0), "event", b"{}")
     path.write_bytes(b"".join([*lines[:2], branch, lines[3]]))
-    assert [(problem.kind, problem.spot.line) for problem in found(tmp_path)] == [("changed", 3), ("changed", 4)]
+    assert [(problem.kind, problem.spot.line) for problem in found(tmp_path)] == [
+        ("changed", 3),
+        ("changed", 4),
+    ]
 
 
 @pytest.mark.parametrize("segment", [0, 1, 2])
@@ -196,7 +203,11 @@ def test_the_end_of_an_inner_segment_cut_off(chain: Path) -> None:
     path = segment_files(chain)[0]
     path.write_bytes(b"".join(lines_of(path)[:-1]))
     (problem,) = found(chain.parent)
-    assert (problem.kind, problem.spot.file, problem.spot.line) == ("truncated", f"{chain.name}/{path.name}", 4)
+    assert (problem.kind, problem.spot.file, problem.spot.line) == (
+        "truncated",
+        f"{chain.name}/{path.name}",
+        4,
+    )
 
 
 def test_head_removed(chain: Path) -> None:
@@ -225,7 +236,10 @@ def test_a_renamed_chain_is_named(chain: Path) -> None:
 
 def test_an_unexpected_file(chain: Path) -> None:
     segment_files(chain)[1].rename(chain / "00000002.jsonl.bak")
-    assert {problem.kind for problem in found(chain.parent)} == {"missing segment", "unexpected file"}
+    assert {problem.kind for problem in found(chain.parent)} == {
+        "missing segment",
+        "unexpected file",
+    }
 
 
 def _later() -> Disk:

@@ -6,18 +6,15 @@ import json
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from spool_lab import KEY, Disk, all_lines, event, new_spool, newest, segment_files, write_chain
 
-from nexus_sdk.drivers.spool import Spool, Stats, events, verify
-from nexus_sdk.drivers.spool import frame
+from nexus_sdk.drivers.spool import Spool, Stats, events, frame, verify
 from nexus_sdk.drivers.spool.pending import LoopWaiter
 from nexus_sdk.errors import AuditUnavailable, BadSettings, TooLarge
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def numbers(directory: Path) -> list[int]:
@@ -48,7 +45,9 @@ def test_events_come_back_in_order_and_the_chain_verifies(tmp_path: Path) -> Non
     assert numbers(tmp_path) == list(range(100))
     report = verify(tmp_path, KEY)
     assert report.ok
-    assert [(chain.events, chain.segments, chain.node) for chain in report.chains] == [(100, 1, "node-1")]
+    assert [(chain.events, chain.segments, chain.node) for chain in report.chains] == [
+        (100, 1, "node-1")
+    ]
     assert not report.chains[0].alive
     assert not spool_threads()
 
@@ -118,11 +117,15 @@ def test_waiting_strict_callers_share_one_sync(tmp_path: Path) -> None:
     disk.gate.set()
     for thread in threads:
         thread.join(20)
-    assert spool.stats().commits == 3, "the first, the one held at the gate, and one for the other seven"
+    assert spool.stats().commits == 3, (
+        "the first, the one held at the gate, and one for the other seven"
+    )
     spool.close()
 
 
-def test_batched_events_wait_for_the_interval_and_a_strict_one_takes_them_along(tmp_path: Path) -> None:
+def test_batched_events_wait_for_the_interval_and_a_strict_one_takes_them_along(
+    tmp_path: Path,
+) -> None:
     spool = new_spool(tmp_path, commit_interval_s=3600)
     for number in range(5):
         spool.append(event(number))
@@ -290,11 +293,11 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
 
 
 def test_descriptors_and_threads_are_given_back(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         write_chain(tmp_path, 2)
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert not spool_threads()
 
 

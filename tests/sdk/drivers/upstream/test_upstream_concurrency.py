@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -148,16 +149,29 @@ def test_an_idle_connection_is_given_up_in_time(
     served = serve(echo)
 
     async def scenario() -> None:
-        await _twice(AsyncUpstream(), to(served))
+        client = AsyncUpstream()
+        await _twice(client, to(served))
         await asyncio.to_thread(served.accepted[0].wait_gone)
+        await _twice(client, to(served))
 
     asyncio.run(scenario())
     monkeypatch.setattr(blocking, "IDLE_S", -1.0)
     client = SyncUpstream()
     client.send(to(served))
     client.send(to(served))
-    assert len(served.accepted) == 3
+    assert len(served.accepted) == 4
     client.close()
+
+
+def test_a_client_that_is_dropped_closes_what_is_idle(serve: Serve, to: To) -> None:
+    served = serve(echo)
+
+    async def scenario() -> None:
+        await _twice(AsyncUpstream(), to(served))
+        gc.collect()
+        await asyncio.to_thread(served.accepted[0].wait_gone)
+
+    asyncio.run(scenario())
 
 
 def test_at_most_so_many_idle_connections_are_kept(

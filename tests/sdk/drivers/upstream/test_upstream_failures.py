@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,6 +127,16 @@ def test_the_total_bounds_an_answer_that_drips(serve: Serve, side: Any, to: To) 
     assert isinstance(reply, Failure)
     assert reply.kind == "timeout"
     assert "0.2 s allowed in total" in reply.reason
+
+
+def test_a_peer_that_takes_no_bytes_is_silent_too(serve: Serve, side: Any, to: To) -> None:
+    done = threading.Event()
+    served = serve(lambda peer: done.wait(10))
+    reply, _ = side.send(to(served, body=bytes(32 << 20), read_s=0.15))
+    done.set()
+    assert isinstance(reply, Failure)
+    assert reply.kind == "timeout"
+    assert "silent" in reply.reason
 
 
 def test_none_waits_as_long_as_it_takes(serve: Serve, side: Any, to: To) -> None:

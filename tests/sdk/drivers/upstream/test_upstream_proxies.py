@@ -153,6 +153,16 @@ def test_a_tunnel_that_is_not_opened(
     assert words in reply.reason
 
 
+def test_a_proxy_that_is_silent_takes_its_share_of_the_time(
+    serve: Serve, make_side: Any, to: To
+) -> None:
+    served = serve(lambda peer: peer.wait_gone())
+    side = make_side(proxies={"https": f"127.0.0.1:{served.port}"}, lookup=nowhere)
+    reply, _ = side.send(replace(to(served), url="https://api.example/v1", connect_s=0.15))
+    assert isinstance(reply, Failure)
+    assert reply.kind == "timeout"
+
+
 def test_a_refused_address_does_not_pass_through_a_proxy(
     serve: Serve, make_side: Any, to: To
 ) -> None:

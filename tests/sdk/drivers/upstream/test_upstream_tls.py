@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nexus_sdk.drivers.upstream.surroundings import Surroundings
 from nexus_sdk.errors import BadSettings
 from nexus_sdk.model import Failure, Response
 
@@ -106,6 +109,28 @@ def test_a_body_without_a_length_needs_close_notify(
     else:
         assert isinstance(reply, Failure)
         assert reply.kind == "truncated"
+
+
+def test_where_openssl_finds_no_roots_certifi_lends_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nothing = ssl.get_default_verify_paths()._replace(cafile="", capath="")
+    a_directory = nothing._replace(capath=str(tmp_path))
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: bare)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: a_directory)
+    (tmp_path / "0a1b2c3d.0").touch()
+    Surroundings({}, "", lambda name, port: ()).tls()
+    assert (
+        bare.cert_store_stats()["x509_ca"] == 0
+    )  # a directory of roots is the system's own choice
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: nothing)
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    Surroundings({}, "", lambda name, port: ()).tls()
+    assert bare.cert_store_stats()["x509_ca"] == 0
+    monkeypatch.delitem(sys.modules, "certifi")
+    Surroundings({}, "", lambda name, port: ()).tls()
+    assert bare.cert_store_stats()["x509_ca"] > 50
 
 
 def test_roots_that_are_no_pem_are_refused_at_once(make_side: Any) -> None:

@@ -16,26 +16,35 @@ from nexus_sdk.wire.dialects.anthropic.words import (
 from nexus_sdk.wire.json import dumps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nexus_sdk.wire.json import Json
 
 
 def messages(message: Json, path: str) -> list[Json]:
-    """The canonical messages of one turn: results of tools are messages of their own, before the rest."""
+    """The canonical messages of one turn: results of tools are messages of their own, before the
+    rest."""
     content, role = message["content"], message["role"]
     rest = without(message, {"content"})
     if isinstance(content, str):
         return [rest | {"content": content}]
     if role == "assistant":
         return [rest | assistant(content, path)]
-    results = [_result(block, f"{path}.content.{i}") for i, block in enumerate(content) if _is_result(block)]
-    parts = [part(block, f"{path}.content.{i}") for i, block in enumerate(content) if not _is_result(block)]
+    results = [
+        _result(block, f"{path}.content.{i}")
+        for i, block in enumerate(content)
+        if _is_result(block)
+    ]
+    parts = [
+        part(block, f"{path}.content.{i}")
+        for i, block in enumerate(content)
+        if not _is_result(block)
+    ]
     return [*results, rest | {"content": parts}] if parts or not results else results
 
 
 def _is_result(block: Json) -> bool:
-    return block["type"] == "tool_result"
+    return bool(block["type"] == "tool_result")
 
 
 def _result(block: Json, path: str) -> Json:
@@ -52,9 +61,13 @@ def part(block: Json, path: str) -> Json:
     if kind in NATIVE_PARTS:
         return block
     if kind not in _PARTS:
-        raise Unsupported(f"content blocks of type {kind!r} are not known, so they cannot be translated",
-                          param=f"{path}.type")  # fmt: skip
+        raise _unknown(kind, f"{path}.type")
     return _PARTS[kind](block)
+
+
+def _unknown(kind: Json, param: str) -> Unsupported:
+    known = f"content blocks of type {kind!r} are not known, so they cannot be translated"
+    return Unsupported(known, param=param)
 
 
 def _as_it_is(block: Json) -> Json:
@@ -69,7 +82,8 @@ def _image(block: Json) -> Json:
 
 
 def _document(block: Json) -> Json:
-    """A PDF as a file part, its title as the file's name. Plain text, parts and Anthropic's own files stay."""
+    """A PDF as a file part, its title as the file's name. Plain text, parts and Anthropic's own
+    files stay."""
     url = _url(block)
     if url is None:
         return block
@@ -93,13 +107,13 @@ _PARTS: dict[str, Callable[[Json], Json]] = {
 
 
 def assistant(content: list[Json], path: str) -> Json:
-    """An assistant's blocks as the members of a canonical message, `content` a list of text parts or None."""
+    """An assistant's blocks as the members of a canonical message, `content` a list of text parts
+    or None."""
     turn = _Turn()
     for place, block in enumerate(content):
         kind = block["type"]
         if kind not in _BLOCKS:
-            raise Unsupported(f"content blocks of type {kind!r} are not known, so they cannot be translated",
-                              param=f"{path}.content.{place}.type")  # fmt: skip
+            raise _unknown(kind, f"{path}.content.{place}.type")
         try:
             _BLOCKS[kind](turn, block)
         except KeyError as err:
@@ -145,7 +159,9 @@ class _Turn:
         self.reasoning.append(self.placing.put("reasoning_blocks", told, self.length)[1])
 
     def native(self, block: Json) -> None:
-        self.provider.append(self.placing.put("provider_blocks", entry(NAME, block), self.length)[1])
+        self.provider.append(
+            self.placing.put("provider_blocks", entry(NAME, block), self.length)[1]
+        )
 
     def message(self) -> Json:
         told = {
@@ -154,10 +170,12 @@ class _Turn:
             "reasoning_blocks": self.reasoning,
             "provider_blocks": self.provider,
         }
-        return {"content": self.texts or None} | {key: value for key, value in told.items() if value}
+        return {"content": self.texts or None} | {
+            key: value for key, value in told.items() if value
+        }
 
 
-_BLOCKS: dict[str, Callable[[_Turn, Json], None]] = {
+_BLOCKS: Mapping[str, Callable[[_Turn, Json], None]] = {
     "text": _Turn.text,
     "tool_use": _Turn.tool_use,
     "thinking": _Turn.thinking,

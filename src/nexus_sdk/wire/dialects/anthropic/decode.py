@@ -48,7 +48,8 @@ def read(doc: Json) -> Facts:
 
 
 def request(doc: Json) -> Json:
-    """Raises Unsupported for a content block of a type that is not known, Malformed for one without its members."""
+    """Raises Unsupported for a content block of a type that is not known, Malformed for one without
+    its members."""
     chat = renamed(without(doc, _TRANSLATED), RENAMES)
     messages = [{"role": "system", "content": doc["system"]}] if doc.get("system") else []
     for place, message in enumerate(doc["messages"]):
@@ -60,7 +61,8 @@ def request(doc: Json) -> Json:
 
 
 _TRANSLATED = frozenset({
-    "system", "messages", "tools", "tool_choice", "metadata", "output_config", "output_format", "service_tier",
+    "system", "messages", "tools", "tool_choice", "metadata", "output_config", "output_format",
+    "service_tier",
 })  # fmt: skip
 
 
@@ -68,7 +70,12 @@ def _tool(tool: Json) -> Json:
     """A tool of the caller's own as OpenAI's function; a server tool as it is."""
     if tool.get("type") not in {None, "custom"}:
         return tool
-    names = {"name": "name", "description": "description", "input_schema": "parameters", "strict": "strict"}
+    names = {
+        "name": "name",
+        "description": "description",
+        "input_schema": "parameters",
+        "strict": "strict",
+    }
     function = {names[key]: value for key, value in tool.items() if key in names}
     return {"type": "function", "function": function} | without(tool, {*names, "type"})
 

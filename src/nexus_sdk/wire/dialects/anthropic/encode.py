@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire.canonical import modern, without
+from nexus_sdk.wire.canonical import modern, tool_kind, without
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.anthropic import turns
 from nexus_sdk.wire.dialects.anthropic.words import (
@@ -40,8 +40,15 @@ _FEATURES = {
     "moderation": "there is no such moderation",
 }
 """Canonical members without which the answer is not what was asked for."""
-_NEUTRAL: dict[str, Json] = {"n": 1, "logprobs": False, "store": False, "presence_penalty": 0,
-                             "frequency_penalty": 0, "top_logprobs": 0, "logit_bias": {}}  # fmt: skip
+_NEUTRAL: dict[str, Json] = {
+    "n": 1,
+    "logprobs": False,
+    "store": False,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "top_logprobs": 0,
+    "logit_bias": {},
+}
 """Values that ask for nothing."""
 _HINTS = {
     "verbosity": "there is no such setting",
@@ -55,9 +62,9 @@ _HINTS = {
     "max_tool_calls": "it limits built-in tools of OpenAI",
 }
 _DONE_ELSEWHERE = frozenset({
-    "messages", "max_tokens", "max_completion_tokens", "stop", "tools", "tool_choice", "parallel_tool_calls", "user",
-    "safety_identifier", "response_format", "reasoning_effort", "output_config", "service_tier", "stream_options",
-    "modalities", "temperature",
+    "messages", "max_tokens", "max_completion_tokens", "stop", "tools", "tool_choice",
+    "parallel_tool_calls", "user", "safety_identifier", "response_format", "reasoning_effort",
+    "output_config", "service_tier", "stream_options", "modalities", "temperature",
 })  # fmt: skip
 
 
@@ -115,7 +122,7 @@ def _tools(chat: Json, report: Report) -> Json:
 
 
 def _tool(tool: Json, path: str, report: Report) -> Json | None:
-    kind = tool.get("type", "")
+    kind = tool_kind(tool)
     if kind == "function":
         function = tool["function"]
         schema = function.get("parameters") or {"type": "object", "properties": {}}

@@ -30,7 +30,11 @@ TYPES = {
 
 
 def encode(err: NexusError, request_id: str) -> Json:
-    error: Json = {"type": TYPES.get(err.status, "api_error"), "message": err.message, "code": err.code}
+    error: Json = {
+        "type": TYPES.get(err.status, "api_error"),
+        "message": err.message,
+        "code": err.code,
+    }
     if isinstance(err, Malformed) and err.param:
         error["param"] = err.param
     if isinstance(err, Blocked):
@@ -40,7 +44,11 @@ def encode(err: NexusError, request_id: str) -> Json:
 
 def relay(told: ErrorFacts, request_id: str) -> Json:
     error: Json = {"type": TYPES.get(told.status, "api_error"), "message": told.message}
-    error |= {key: value for key, value in (("code", told.code or told.type), ("param", told.param)) if value}
+    error |= {
+        key: value
+        for key, value in (("code", told.code or told.type), ("param", told.param))
+        if value
+    }
     return {"type": "error", "error": error, "request_id": request_id}
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Reply
     from nexus_sdk.wire.json import Json
 
-_OWN = frozenset({"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"})
+_OWN = frozenset(
+    {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"}
+)
 _CANONICAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
 _COUNTED = frozenset({
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
@@ -46,7 +48,8 @@ def decode(doc: Json) -> Json:
 
 
 def annotate(parts: list[Json], place: int = 0) -> list[Json]:
-    """The citations of text blocks as OpenAI's annotations: ranges of the joined text, from `place` on."""
+    """The citations of text blocks as OpenAI's annotations: ranges of the joined text, from `place`
+    on."""
     out: list[Json] = []
     for part in parts:
         end = place + len(part["text"])
@@ -78,8 +81,8 @@ def finish(doc: Json) -> Json:
 
 
 def stop(choice: Json, *, called: bool) -> Json:
-    """Anthropic's `stop_reason` and `stop_sequence`. `called`: the answer calls tools, of which some providers say
-    `stop`."""
+    """Anthropic's `stop_reason` and `stop_sequence`. `called`: the answer calls tools, of which
+    some providers say `stop`."""
     native, reason = choice.get("native_finish_reason"), choice.get("finish_reason")
     if native not in FINISH_FINER:
         native = STOP.get(reason or "stop", "end_turn")
@@ -109,7 +112,8 @@ def usage(doc: Json) -> Usage | None:
 
 
 def stream_usage(doc: Json) -> Usage | None:
-    """The counts of an event. Those of `message_start` hold until `message_delta` tells them anew."""
+    """The counts of an event. Those of `message_start` hold until `message_delta` tells them
+    anew."""
     message = doc.get("message")
     return read_usage(message.get("usage") if isinstance(message, dict) else doc.get("usage"))
 
@@ -117,7 +121,10 @@ def stream_usage(doc: Json) -> Usage | None:
 def read_usage(told: Json) -> Usage | None:
     if not isinstance(told, dict) or "output_tokens" not in told:
         return None
-    read, written = told.get("cache_read_input_tokens") or 0, told.get("cache_creation_input_tokens") or 0
+    read, written = (
+        told.get("cache_read_input_tokens") or 0,
+        told.get("cache_creation_input_tokens") or 0,
+    )
     return Usage(
         input=(told.get("input_tokens") or 0) + read + written,
         output=told["output_tokens"] or 0,
@@ -128,18 +135,20 @@ def read_usage(told: Json) -> Usage | None:
 
 
 def canonical_usage(told: Json) -> Json:
-    read = read_usage(told) or Usage()
-    return counts.canonical(read) | counts.extras(told, _COUNTED)
+    out = counts.canonical(read_usage(told) or Usage())
+    if not told.get("output_tokens_details"):
+        del out["completion_tokens_details"]
+    return out | counts.extras(told, _COUNTED)
 
 
 def own_usage(told: Json) -> Json:
     read = counts.read(told) or Usage()
-    out = {
+    out: Json = {
         "input_tokens": max(read.input - read.cache_read - read.cache_write, 0),
         "cache_creation_input_tokens": read.cache_write,
         "cache_read_input_tokens": read.cache_read,
         "output_tokens": read.output,
     }
-    if read.reasoning:
+    if told.get("completion_tokens_details"):
         out["output_tokens_details"] = {"thinking_tokens": read.reasoning}
     return out | counts.extras(told, counts.CANONICAL_NAMES)

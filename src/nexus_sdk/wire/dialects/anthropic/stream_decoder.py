@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 
@@ -34,8 +34,8 @@ class _Block:
 
 
 class Decoder:
-    """Thinking, server tools and citations are told when their block ends, since only then are they whole; all else
-    goes through at once."""
+    """Thinking, server tools and citations are told when their block ends, since only then are they
+    whole; all else goes through at once."""
 
     def __init__(self) -> None:
         self._head = Head()
@@ -50,7 +50,7 @@ class Decoder:
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
-        handler = _EVENTS.get(doc.get("type")) if isinstance(doc, dict) else None
+        handler = self._EVENTS.get(doc.get("type", "")) if isinstance(doc, dict) else None
         return handler(self, doc) if handler else []
 
     def close(self) -> list[Json]:
@@ -84,7 +84,7 @@ class Decoder:
 
     def _delta(self, doc: Json) -> list[Json]:
         block = self._blocks.get(doc["index"])
-        handler = _DELTAS.get(doc["delta"].get("type"))
+        handler = self._DELTAS.get(doc["delta"].get("type"))
         if block is None or handler is None:
             return []
         field, take = handler
@@ -125,12 +125,16 @@ class Decoder:
         block = self._blocks.pop(doc["index"], None)
         if block is None:
             return []
-        delta = _STOPS.get(block.doc["type"], Decoder._native)(self, block)
+        delta = self._STOPS.get(block.doc["type"], Decoder._native)(self, block)
         return [self._head.chunk(delta)] if delta else []
 
     def _end_call(self, block: _Block) -> Json | None:
         """A call that streamed no arguments had them at its start, or has none."""
-        return None if block.json else self._arguments(block, dumps(block.doc.get("input") or {}).decode())
+        return (
+            None
+            if block.json
+            else self._arguments(block, dumps(block.doc.get("input") or {}).decode())
+        )
 
     def _end_text(self, block: _Block) -> Json | None:
         citations = [*(block.doc.get("citations") or ()), *block.citations]
@@ -146,7 +150,11 @@ class Decoder:
         whole = block.doc | {"thinking": block.text}
         signature = whole.get("signature") or ""
         back = carrier.unpack(signature, block.text)
-        return self._put("reasoning_blocks", block, back or entry(NAME, whole)) if back or signature else None
+        return (
+            self._put("reasoning_blocks", block, back or entry(NAME, whole))
+            if back or signature
+            else None
+        )
 
     def _end_redacted(self, block: _Block) -> Json | None:
         back = carrier.unpack(block.doc["data"], "")
@@ -157,7 +165,9 @@ class Decoder:
             try:
                 block.doc["input"] = orjson.loads(block.json)
             except orjson.JSONDecodeError:
-                raise UpstreamFailed("a server tool's input in the upstream's stream is not JSON") from None
+                raise UpstreamFailed(
+                    "a server tool's input in the upstream's stream is not JSON"
+                ) from None
         return self._put("provider_blocks", block, entry(NAME, block.doc))
 
     def _put(self, field: str, block: _Block, told: Json) -> Json:
@@ -165,7 +175,9 @@ class Decoder:
         return {field: [{"index": index} | placed]}
 
     def _finish(self, doc: Json) -> list[Json]:
-        self._usage = self._usage | {key: value for key, value in (doc.get("usage") or {}).items() if value is not None}
+        self._usage = self._usage | {
+            key: value for key, value in (doc.get("usage") or {}).items() if value is not None
+        }
         delta = doc.get("delta") or {}
         chunk = self._head.chunk({})
         chunk["choices"][0] |= response.finish(delta)
@@ -174,25 +186,24 @@ class Decoder:
     def _end(self, doc: Json) -> list[Json]:  # noqa: ARG002
         return [self._head.usage(response.canonical_usage(self._usage))]
 
-
-_EVENTS: dict[str, Callable[[Decoder, Json], list[Json]]] = {
-    "message_start": Decoder._start,
-    "content_block_start": Decoder._open,
-    "content_block_delta": Decoder._delta,
-    "content_block_stop": Decoder._stop,
-    "message_delta": Decoder._finish,
-    "message_stop": Decoder._end,
-}
-_DELTAS: dict[str, tuple[str, Callable[[Decoder, _Block, Json], list[Json]]]] = {
-    "text_delta": ("text", Decoder._text),
-    "thinking_delta": ("thinking", Decoder._think),
-    "signature_delta": ("signature", Decoder._sign),
-    "input_json_delta": ("partial_json", Decoder._json),
-    "citations_delta": ("citation", Decoder._cite),
-}
-_STOPS: dict[str, Callable[[Decoder, _Block], Json | None]] = {
-    "tool_use": Decoder._end_call,
-    "text": Decoder._end_text,
-    "thinking": Decoder._end_thinking,
-    "redacted_thinking": Decoder._end_redacted,
-}
+    _EVENTS: ClassVar[dict[str, Callable[[Decoder, Json], list[Json]]]] = {
+        "message_start": _start,
+        "content_block_start": _open,
+        "content_block_delta": _delta,
+        "content_block_stop": _stop,
+        "message_delta": _finish,
+        "message_stop": _end,
+    }
+    _DELTAS: ClassVar[dict[str, tuple[str, Callable[[Decoder, _Block, Json], list[Json]]]]] = {
+        "text_delta": ("text", _text),
+        "thinking_delta": ("thinking", _think),
+        "signature_delta": ("signature", _sign),
+        "input_json_delta": ("partial_json", _json),
+        "citations_delta": ("citation", _cite),
+    }
+    _STOPS: ClassVar[dict[str, Callable[[Decoder, _Block], Json | None]]] = {
+        "tool_use": _end_call,
+        "text": _end_text,
+        "thinking": _end_thinking,
+        "redacted_thinking": _end_redacted,
+    }

@@ -1,11 +1,11 @@
 """Canonical chunks → a stream of message events.
 
-Each content block ends before the next begins, has an index of its own, and is told as its text arrives.
-"""
+Each content block ends before the next begins, has an index of its own, and is told as its text
+arrives."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from nexus_sdk.wire import carrier
 from nexus_sdk.wire.dialect import event
@@ -89,9 +89,10 @@ class Encoder:
         self._emit("message_start", {"message": head})
 
     def _delta(self, delta: Json) -> None:
-        for key, tell in _MEMBERS.items():
+        for key, tell in self._MEMBERS.items():
             if value := delta.get(key):
-                # What comes while a call's arguments are unfinished waits: a block cannot be opened again.
+                # What comes while a call's arguments are unfinished waits: a block cannot be opened
+                # again.
                 if self._call is not None and key != "tool_calls" and not self._next_call():
                     self._late.append({key: value})
                 else:
@@ -133,7 +134,8 @@ class Encoder:
         self._piece("thinking_delta", "thinking", text)
 
     def _reasoned(self, entries: list[Json]) -> None:
-        """A whole reasoning block: its text has been told, so its signature ends it; or it is told now."""
+        """A whole reasoning block: its text has been told, so its signature ends it; or it is told
+        now."""
         for told in entries:
             block = turns.thinking(told)
             text = carrier.text_of(block)
@@ -190,7 +192,8 @@ class Encoder:
         return True
 
     def _settle(self) -> None:
-        """The end of the answer: every call is told as far as it came, then what had to wait for them."""
+        """The end of the answer: every call is told as far as it came, then what had to wait for
+        them."""
         while self._flush() and self._call is not None:
             self._call.done = True
             self._call = None
@@ -200,13 +203,12 @@ class Encoder:
             self._delta(delta)
         self._end()
 
-
-_MEMBERS: dict[str, Callable[[Encoder, Json], None]] = {
-    "reasoning_content": Encoder._think,
-    "reasoning_blocks": Encoder._reasoned,
-    "provider_blocks": Encoder._native,
-    "content": Encoder._text,
-    "refusal": Encoder._text,
-    "annotations": Encoder._annotate,
-    "tool_calls": Encoder._called,
-}
+    _MEMBERS: ClassVar[dict[str, Callable[[Encoder, Json], None]]] = {
+        "reasoning_content": _think,
+        "reasoning_blocks": _reasoned,
+        "provider_blocks": _native,
+        "content": _text,
+        "refusal": _text,
+        "annotations": _annotate,
+        "tool_calls": _called,
+    }

@@ -1,8 +1,8 @@
 """The calls of one streamed answer in Anthropic's order: one block at a time.
 
-Other APIs may send the arguments of parallel calls in turns. Here a block must end before the next begins, and cannot
-be opened again. So a call streams live as soon as those before it are complete JSON, and waits until then.
-"""
+Other APIs may send the arguments of parallel calls in turns. Here a block must end before the next
+begins, and cannot be opened again. So a call streams live as soon as those before it are complete
+JSON, and waits until then."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class ToolQueue:
         self._calls: dict[int, Call] = {}
 
     def take(self, piece: Json) -> None:
-        """A piece of a call. Pieces without an index (some copies of OpenAI's API) belong to the last call, unless
-        they bring a new id."""
+        """A piece of a call. Pieces without an index (some copies of OpenAI's API) belong to the
+        last call, unless they bring a new id."""
         index = piece.get("index")
         if index is None:
             index = len(self._calls) if piece.get("id") else max(len(self._calls) - 1, 0)

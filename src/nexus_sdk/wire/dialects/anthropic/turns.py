@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 def conversation(messages: list[Json], report: Report) -> tuple[Json, list[Json]]:
-    """`system`, and the turns. Results of tools that follow each other, and what the user says after them, are one
-    turn, as Anthropic wants all results in the turn after their calls."""
+    """`system`, and the turns. Results of tools that follow each other, and what the user says
+    after them, are one turn, as Anthropic wants all results in the turn after their calls."""
     system, rest = _leading_system(messages)
     turns: list[Json] = []
     open_results = False
@@ -109,7 +109,10 @@ def _assistant(message: Json, path: str, report: Report) -> Json | None:
     if foreign(message, "reasoning_blocks", NAME):
         report.omitted(f"{path}.reasoning_blocks", "the reasoning of another vendor stays with it")
     if stranded(message, NAME):
-        report.dropped(f"{path}.provider_blocks", "the items of another vendor's tools cannot be given to this one")
+        report.dropped(
+            f"{path}.provider_blocks",
+            "the items of another vendor's tools cannot be given to this one",
+        )
     if message.get("reasoning_content") and not message.get("reasoning_blocks"):
         report.omitted(f"{path}.reasoning_content", "reasoning without its signature is not taken")
     if message.get("audio"):
@@ -138,7 +141,8 @@ def _own_reasoning(message: Json) -> list[tuple[Place, Json]]:
 
 
 def all_reasoning(message: Json) -> list[tuple[Place, Json]]:
-    """Every reasoning block in a form that Anthropic's clients show and send back; other vendors' are packed."""
+    """Every reasoning block in a form that Anthropic's clients show and send back; other vendors'
+    are packed."""
     text = message.get("reasoning_content") or ""
     if not message.get("reasoning_blocks"):
         return [((0, 0), {"type": "thinking", "thinking": text, "signature": ""})] if text else []
@@ -156,10 +160,13 @@ def thinking(entry: Json) -> Json:
 
 
 def answer_blocks(message: Json, path: str, *, reasoning: list[tuple[Place, Json]]) -> list[Json]:
-    """An assistant's blocks: reasoning and native blocks in their places among the text, then the tool calls."""
+    """An assistant's blocks: reasoning and native blocks in their places among the text, then the
+    tool calls."""
     native = opaque(message, "provider_blocks", NAME)
     texts = _texts(message, [at for (at, _), _ in (*reasoning, *native)])
-    calls = [_tool_use(call, f"{path}.tool_calls.{i}") for i, call in enumerate(tool_calls(message))]
+    calls = [
+        _tool_use(call, f"{path}.tool_calls.{i}") for i, call in enumerate(tool_calls(message))
+    ]
     return interleave(texts, [*reasoning, *native]) + calls
 
 
@@ -172,7 +179,9 @@ def _texts(message: Json, marks: list[int]) -> list[tuple[int, Json]]:
         for item in content:
             text = item.get("text") or item.get("refusal") or ""
             if text:
-                found.append((place, without(item, {"refusal", "annotations", "logprobs"}) | _block(text)))
+                found.append(
+                    (place, without(item, {"refusal", "annotations", "logprobs"}) | _block(text))
+                )
             place += len(text)
     if message.get("refusal"):
         found.append((sum(len(block["text"]) for _, block in found), _block(message["refusal"])))

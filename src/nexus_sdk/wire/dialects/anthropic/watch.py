@@ -1,8 +1,7 @@
 """The texts of a message event, for enforcement on a stream in this dialect.
 
-Channels: `(index, "text")`, `(index, "thinking")` and `(index, "json")` for what streams in a block; below
-`(index, "block")` for what a block brings all at once.
-"""
+Channels: `(index, "text")`, `(index, "thinking")` and `(index, "json")` for what streams in a
+block; below `(index, "block")` for what a block brings all at once."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ def slots(doc: Json, name: str) -> list[Slot]:  # noqa: ARG001  one signature fo
 
 def _delta(doc: Json) -> list[Slot]:
     index, delta = doc["index"], doc["delta"]
-    known = _DELTAS.get(delta.get("type"))
+    known = _DELTAS.get(delta.get("type", ""))
     if known is None:
         return _leaves(delta, (index, "block", delta.get("type", "")))
     field, channel, kind = known
@@ -57,7 +56,8 @@ def _delta(doc: Json) -> list[Slot]:
 
 
 def _start(doc: Json) -> list[Slot]:
-    """A block's beginning. The text that a text or thinking block begins with is a first piece of what follows."""
+    """A block's beginning. The text that a text or thinking block begins with is a first piece of
+    what follows."""
     index, block = doc["index"], doc["content_block"]
     kind = block.get("type")
     if kind in {"text", "thinking"}:
@@ -77,7 +77,7 @@ def _leaves(node: Json, channel: Channel) -> list[Slot]:
 
 
 def closes(doc: Json, name: str) -> list[Channel]:  # noqa: ARG001
-    closing = _CLOSES.get(doc.get("type")) if isinstance(doc, dict) else None
+    closing = _CLOSES.get(doc.get("type", "")) if isinstance(doc, dict) else None
     return closing(doc) if closing else []
 
 

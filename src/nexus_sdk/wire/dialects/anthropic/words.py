@@ -12,8 +12,9 @@ NAME = "anthropic"
 
 TEXT = TextMap(
     skip=frozenset({
-        "role", "type", "id", "model", "tool_use_id", "stop_reason", "signature", "encrypted_content",
-        "encrypted_index", "media_type", "file_id", "cache_control", "service_tier", "authorization_token", "effort",
+        "role", "type", "id", "model", "tool_use_id", "stop_reason", "signature",
+        "encrypted_content", "encrypted_index", "media_type", "file_id", "cache_control",
+        "service_tier", "authorization_token", "effort",
     }),
     json_text=frozenset({"partial_json"}),
     typed={"base64": frozenset({"data"}), "redacted_thinking": frozenset({"data"})},
@@ -37,10 +38,11 @@ FIELDS: shape.Fields = {
     "mcp_servers": shape.OBJECTS,
 }
 KNOWN = frozenset({
-    *FIELDS, "model", "messages", "max_tokens", "role", "content", "type", "text", "cache_control", "ttl", "id",
-    "name", "input", "tool_use_id", "is_error", "source", "media_type", "data", "url", "file_id", "citations",
-    "signature", "description", "input_schema", "strict", "title", "context", "enabled", "budget_tokens", "display",
-    "user_id", "disable_parallel_tool_use", "service_tier", "container", "effort", "format", "schema", "caller",
+    *FIELDS, "model", "messages", "max_tokens", "role", "content", "type", "text", "cache_control",
+    "ttl", "id", "name", "input", "tool_use_id", "is_error", "source", "media_type", "data", "url",
+    "file_id", "citations", "signature", "description", "input_schema", "strict", "title",
+    "context", "enabled", "budget_tokens", "display", "user_id", "disable_parallel_tool_use",
+    "service_tier", "container", "effort", "format", "schema", "caller",
 })  # fmt: skip
 FREE = frozenset({"input", "input_schema", "schema", "metadata", "input_examples"})
 
@@ -69,19 +71,22 @@ SERVER_TOOL = re.compile(r"[a-z0-9_]+_\d{8}|mcp_toolset")
 """Anthropic's own tools carry a date: `web_search_20250305`. `mcp_toolset` is the one without."""
 
 NATIVE_PARTS = frozenset({
-    "search_result", "container_upload", "tool_reference", "tool_addition", "tool_removal", "browser_state",
+    "search_result", "container_upload", "tool_reference", "tool_addition", "tool_removal",
+    "browser_state",
 })  # fmt: skip
 """Blocks of a user's turn that nobody else has."""
 NATIVE_BLOCKS = frozenset({
-    "server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
-    "bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
-    "mcp_tool_use", "mcp_tool_result", "container_upload", "advisor_tool_result", "compaction",
-    "mcp_tool_listing", "tool_addition", "tool_removal", "fallback",
+    "server_tool_use", "web_search_tool_result", "web_fetch_tool_result",
+    "code_execution_tool_result", "bash_code_execution_tool_result",
+    "text_editor_code_execution_tool_result", "tool_search_tool_result", "mcp_tool_use",
+    "mcp_tool_result", "container_upload", "advisor_tool_result", "compaction", "mcp_tool_listing",
+    "tool_addition", "tool_removal", "fallback",
 })  # fmt: skip
 """Blocks of an assistant's turn that nobody else has."""
 
 DEFAULT_MAX_TOKENS = 8192
-"""`max_tokens` is required here and optional elsewhere. Every model since Claude 3.5 gives as many."""
+"""`max_tokens` is required here and optional elsewhere. Every model since Claude 3.5 gives as
+many."""
 DEFAULT_FILENAME = "document.pdf"
 DEFAULT_SCHEMA_NAME = "output"
 """OpenAI requires a name where Anthropic has none."""

@@ -1,5 +1,5 @@
-"""The OpenAI chat completions API, and the many that copy it. It is the canonical form, so its codec changes nothing
-but what only our extensions say.
+"""The OpenAI chat completions API, and the many that copy it. It is the canonical form, so its
+codec changes nothing but what only our extensions say.
 
 Source: https://platform.openai.com/docs/api-reference/chat, and the types of openai-python 3.54.
 """

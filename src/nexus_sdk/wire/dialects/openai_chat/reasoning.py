@@ -1,8 +1,9 @@
-"""Reasoning as the copies of this API tell it: `reasoning` (Groq, OpenRouter), `reasoning_details` (OpenRouter), and
-content in parts (Mistral); made canonical, that is `reasoning_content` and `reasoning_blocks`.
+"""Reasoning as the copies of this API tell it: `reasoning` (Groq, OpenRouter), `reasoning_details`
+(OpenRouter), and content in parts (Mistral); made canonical, that is `reasoning_content` and
+`reasoning_blocks`.
 
-Sources: https://openrouter.ai/docs/use-cases/reasoning-tokens, https://docs.mistral.ai/capabilities/reasoning.
-"""
+Sources: https://openrouter.ai/docs/use-cases/reasoning-tokens,
+https://docs.mistral.ai/capabilities/reasoning."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ _PIECEWISE = ("text", "summary", "data")
 
 
 def canonical(message: Json) -> Json:
-    """A message or a delta with its reasoning under the canonical names; the same object when it has none."""
+    """A message or a delta with its reasoning under the canonical names; the same object when it
+    has none."""
     out = message
     if isinstance(out.get("content"), list):
         out = out | _split(out["content"])
@@ -31,7 +33,8 @@ def canonical(message: Json) -> Json:
 
 
 def _split(parts: list[Json]) -> Json:
-    """Mistral's list of `text` and `thinking` parts. A list that holds other parts stays as it is."""
+    """Mistral's list of `text` and `thinking` parts. A list that holds other parts stays as it
+    is."""
     if not all(part.get("type") in {"text", "thinking"} for part in parts):
         return {}
     thoughts = [
@@ -48,7 +51,9 @@ def details(message: Json) -> Json:
     """A whole message with its `reasoning_details` as blocks to be replayed."""
     told = message.get("reasoning_details")
     if not told:
-        return without(message, {"reasoning_details"}) if "reasoning_details" in message else message
+        return (
+            without(message, {"reasoning_details"}) if "reasoning_details" in message else message
+        )
     blocks = [entry("openai_chat", detail) for detail in told]
     return without(message, {"reasoning_details"}) | {"reasoning_blocks": blocks}
 

@@ -1,8 +1,9 @@
-"""Chat completion requests: their shape, and what our extensions become for an upstream that knows OpenAI's alone.
+"""Chat completion requests: their shape, and what our extensions become for an upstream that knows
+OpenAI's alone.
 
-`encode` is for a request that came in another dialect. What OpenAI's API does not have is told, or put in a form that
-it has. A target that takes an extension says so (`Report.accepts`): then it travels as it is.
-"""
+`encode` is for a request that came in another dialect. What OpenAI's API does not have is told, or
+put in a form that it has. A target that takes an extension says so (`Report.accepts`): then it
+travels as it is."""
 
 from __future__ import annotations
 
@@ -10,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported
 from nexus_sdk.wire import shape
-from nexus_sdk.wire.canonical import EXTENSIONS, modern, opaque, plain_text, stranded, without
+from nexus_sdk.wire.canonical import (
+    EXTENSIONS,
+    modern,
+    opaque,
+    plain_text,
+    stranded,
+    tool_kind,
+    without,
+)
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects.openai_chat.words import FIELDS, FREE, KNOWN, MESSAGE
 
@@ -106,13 +115,19 @@ def encode(chat: Json, report: Report) -> Json:
 
 def _tool_choice(out: Json, report: Report) -> None:
     choice = out.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") not in {"function", "custom", "allowed_tools"}:
-        report.dropped("tool_choice", f"a chat completion has no tool of type {choice.get('type')!r}")
+    if isinstance(choice, dict) and choice.get("type") not in {
+        "function",
+        "custom",
+        "allowed_tools",
+    }:
+        report.dropped(
+            "tool_choice", f"a chat completion has no tool of type {choice.get('type')!r}"
+        )
         del out["tool_choice"]
 
 
 def _tool(tool: Json, path: str, report: Report) -> Json | None:
-    kind = tool.get("type")
+    kind = tool_kind(tool)
     if kind not in {"function", "custom"}:
         report.dropped(path, f"a chat completion has no built-in tool {kind!r}")
         return None
@@ -123,30 +138,43 @@ def _tool(tool: Json, path: str, report: Report) -> Json | None:
 
 
 def _message(message: Json, path: str, report: Report, images: list[Json]) -> Json:
-    """The message, less what OpenAI does not have. Images of a tool's result are put into `images`: a tool message
-    holds text only, so a user's message brings them after the last result."""
-    out = without(message, _LABELS)
-    if own := opaque(message, "reasoning_blocks", "openai_chat"):
-        out["reasoning_details"] = [block for _, block in own]
-        del out["reasoning_blocks"]
-    if stranded(message, "openai_chat"):
-        report.dropped(f"{path}.provider_blocks", "the items of another vendor's tools cannot be given to this one")
-    for key in sorted(out.keys() & (EXTENSIONS - report.accepts)):
-        if out.pop(key) and key != "provider_blocks":
-            report.omitted(f"{path}.{key}", "the reasoning and the citations of another vendor stay with it")
-    if out.pop("is_error", None):
-        report.coerced(f"{path}.is_error->(content alone)")
-    _marker(out, path, report)
-    if out.get("tool_calls"):
-        out["tool_calls"] = [_call(call) for call in out["tool_calls"]]
+    """The message, less what OpenAI does not have. Images of a tool's result are put into `images`:
+    a tool message holds text only, so a user's message brings them after the last result."""
+    out = _own_members(message, path, report)
     if isinstance(out.get("content"), list):
-        parts = [_part(part, f"{path}.content.{i}", report) for i, part in enumerate(out["content"])]
+        parts = [
+            _part(part, f"{path}.content.{i}", report) for i, part in enumerate(out["content"])
+        ]
         if out["role"] == "tool":
             images += (shown := [part for part in parts if part["type"] != "text"])
             parts = [part for part in parts if part["type"] == "text"]
             if shown:
                 report.coerced(f"{path}.content->a user message with its images")
         out["content"] = _plain(parts)
+    return out
+
+
+def _own_members(message: Json, path: str, report: Report) -> Json:
+    """The message without our extensions, but for those that the target takes."""
+    out = without(message, _LABELS)
+    if own := opaque(message, "reasoning_blocks", "openai_chat"):
+        out["reasoning_details"] = [block for _, block in own]
+        del out["reasoning_blocks"]
+    if stranded(message, "openai_chat"):
+        report.dropped(
+            f"{path}.provider_blocks",
+            "the items of another vendor's tools cannot be given to this one",
+        )
+    for key in sorted(out.keys() & (EXTENSIONS - report.accepts)):
+        if out.pop(key) and key != "provider_blocks":
+            report.omitted(
+                f"{path}.{key}", "the reasoning and the citations of another vendor stay with it"
+            )
+    if out.pop("is_error", None):
+        report.coerced(f"{path}.is_error->(content alone)")
+    _marker(out, path, report)
+    if out.get("tool_calls"):
+        out["tool_calls"] = [_call(call) for call in out["tool_calls"]]
     return out
 
 
@@ -172,7 +200,9 @@ def _call(call: Json) -> Json:
 def _part(part: Json, path: str, report: Report) -> Json:
     kind = part["type"]
     if kind not in _PARTS:
-        raise Unsupported(f"a chat completion has no content part of type {kind!r}", param=f"{path}.type")
+        raise Unsupported(
+            f"a chat completion has no content part of type {kind!r}", param=f"{path}.type"
+        )
     out = dict(part)
     _marker(out, path, report)
     return _PARTS[kind](out, path, report)
@@ -190,7 +220,9 @@ def _as_it_is(part: Json, path: str, report: Report) -> Json:  # noqa: ARG001
 
 def _image(part: Json, path: str, report: Report) -> Json:  # noqa: ARG001
     if "file_id" in part["image_url"]:
-        raise Unsupported("a chat completion takes no image by file id", param=f"{path}.image_url.file_id")
+        raise Unsupported(
+            "a chat completion takes no image by file id", param=f"{path}.image_url.file_id"
+        )
     return part
 
 
@@ -207,7 +239,9 @@ def _readable(part: Json, path: str, report: Report) -> Json:
     """Anthropic's document or search result: its text."""
     text = plain_text(part)
     if text is None:
-        raise Unsupported("this kind of document cannot be given to a chat completion", param=f"{path}.source")
+        raise Unsupported(
+            "this kind of document cannot be given to a chat completion", param=f"{path}.source"
+        )
     report.coerced(f"{path}: {part['type']}->text")
     return {"type": "text", "text": text}
 
@@ -221,4 +255,3 @@ _PARTS: dict[str, Callable[[Json, str, Report], Json]] = {
     "document": _readable,
     "search_result": _readable,
 }
-

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def decode(doc: Json) -> Json:
-    """Raises UpstreamFailed for a document that has no choices: an error, or another API's answer."""
+    """Raises UpstreamFailed for a document that has no choices: an error, or another API's
+    answer."""
     if not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
         raise UpstreamFailed("the upstream's answer is no chat completion: it has no choices")
     return doc | {"choices": [_choice(choice) for choice in doc["choices"]]}

@@ -45,7 +45,8 @@ class Decoder:
 
 
 class Encoder:
-    """Chunks as events. The counts are told only to a caller who asked for them (`stream_options.include_usage`)."""
+    """Chunks as events. The counts are told only to a caller who asked for them
+    (`stream_options.include_usage`)."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -66,6 +67,6 @@ class Encoder:
 
 
 def error_events(err: NexusError, request_id: str) -> list[StreamEvent]:
-    """One unnamed event and no `[DONE]` after it: openai-python raises for `{"error": ...}` alone, and ends a stream
-    in peace for any other shape."""
+    """One unnamed event and no `[DONE]` after it: openai-python raises for `{"error": ...}` alone,
+    and ends a stream in peace for any other shape."""
     return [event("", failures.openai_error(err, request_id))]

@@ -1,7 +1,7 @@
 """The texts of a chunk, for enforcement on a stream in this dialect.
 
-Channels: `(choice, field)` for the strings of a delta, `(choice, "tool", n)` for a tool's arguments.
-"""
+Channels: `(choice, field)` for the strings of a delta, `(choice, "tool", n)` for a tool's
+arguments."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
 
-_HEAD = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier",
-                   "obfuscation", "provider", "x_groq", "prompt_filter_results"})  # fmt: skip
+_HEAD = frozenset({
+    "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier",
+    "obfuscation", "provider", "x_groq", "prompt_filter_results",
+})  # fmt: skip
 """Members of a chunk that hold no text of the answer."""
 
 
@@ -67,7 +69,8 @@ def _tool(call: Json, channel: Channel, place: int) -> Iterator[Slot]:
 
 
 def _part(part: Json, channel: Channel, place: int) -> Iterator[Slot]:  # noqa: ARG001
-    """A part of a delta's content list, as Mistral's reasoning models send them: `text`, or `thinking` with texts."""
+    """A part of a delta's content list, as Mistral's reasoning models send them: `text`, or
+    `thinking` with texts."""
     if isinstance(part.get("thinking"), list):
         for inner in part["thinking"]:
             yield from _field(inner, "text", (channel[0], "thinking"), "text")
@@ -122,8 +125,8 @@ def closes(doc: Json, name: str) -> list[Channel]:  # noqa: ARG001
 
 
 def delta(channel: Channel, text: str, like: Json) -> StreamEvent:
-    """A chunk of one piece. `like` may be None at the stream's end: then it has no id of its own; clients take
-    theirs from the first chunk."""
+    """A chunk of one piece. `like` may be None at the stream's end: then it has no id of its own;
+    clients take theirs from the first chunk."""
     index, key = channel[0], channel[1]
     head = {field: (like or {}).get(field, none) for field, none in _IDS.items()}
     piece: Json = {key: text}
@@ -144,5 +147,7 @@ _DETAILS = {"text": "reasoning.text", "summary": "reasoning.summary"}
 _WRAPPED: dict[str, Callable[[str], Json]] = {
     "function_call": lambda text: {"function_call": {"arguments": text}},
     "audio": lambda text: {"audio": {"transcript": text}},
-    "thinking": lambda text: {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]},
+    "thinking": lambda text: {
+        "content": [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
+    },
 }

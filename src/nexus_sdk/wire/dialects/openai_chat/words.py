@@ -7,10 +7,11 @@ from nexus_sdk.wire.texts import TextMap
 
 TEXT = TextMap(
     skip=frozenset({
-        "role", "type", "id", "object", "model", "models", "tool_call_id", "item_id", "finish_reason", "origin",
-        "native_finish_reason", "stop_reason", "service_tier", "system_fingerprint", "reasoning_effort", "verbosity",
-        "detail", "modalities", "file_id", "obfuscation", "logprobs", "signature", "encrypted_content",
-        "encrypted_index", "input_audio", "cache_control", "provider", "status", "phase", "media_type",
+        "role", "type", "id", "object", "model", "models", "tool_call_id", "item_id",
+        "finish_reason", "origin", "native_finish_reason", "stop_reason", "service_tier",
+        "system_fingerprint", "reasoning_effort", "verbosity", "detail", "modalities", "file_id",
+        "obfuscation", "logprobs", "signature", "encrypted_content", "encrypted_index",
+        "input_audio", "cache_control", "provider", "status", "phase", "media_type",
     }),
     json_text=frozenset({"arguments", "partial_json"}),
     typed={
@@ -67,13 +68,17 @@ MESSAGE: shape.Fields = {
 }
 
 KNOWN = frozenset({
-    *FIELDS, *MESSAGE, "model", "messages", "role", "type", "id", "index", "function", "custom", "arguments", "format",
-    "description", "parameters", "strict", "text", "image_url", "url", "detail", "input_audio", "data", "file", "audio",
-    "file_id", "file_data", "filename", "cache_control", "include_usage", "include_obfuscation", "json_schema",
-    "schema", "reasoning_effort", "verbosity", "service_tier", "prompt_cache_key", "prediction", "modalities",
-    "web_search_options", "prompt_cache_retention", "grammar", "definition", "syntax", "voice", "allowed_tools",
-    "mode", "reasoning", "reasoning_details", "origin", "block", "at", "input", "ttl",
+    *FIELDS, *MESSAGE, "model", "messages", "role", "type", "id", "index", "function", "custom",
+    "arguments", "format", "description", "parameters", "strict", "text", "image_url", "url",
+    "detail", "input_audio", "data", "file", "audio", "file_id", "file_data", "filename",
+    "cache_control", "include_usage", "include_obfuscation", "json_schema", "schema",
+    "reasoning_effort", "verbosity", "service_tier", "prompt_cache_key", "prediction", "modalities",
+    "web_search_options", "prompt_cache_retention", "grammar", "definition", "syntax", "voice",
+    "allowed_tools", "mode", "reasoning", "reasoning_details", "origin", "block", "at", "input",
+    "ttl",
 })  # fmt: skip
 
-FREE = frozenset({"metadata", "logit_bias", "parameters", "schema", "reasoning_blocks", "provider_blocks"})
+FREE = frozenset(
+    {"metadata", "logit_bias", "parameters", "schema", "reasoning_blocks", "provider_blocks"}
+)
 """Keys below which the user's own keys stand, or another vendor's."""

@@ -42,7 +42,9 @@ def read(doc: Json) -> Facts:
 
 def _needs_input(doc: Json) -> bool:
     """Kept state can stand in for the input."""
-    return doc.get("input") is not None or not any(doc.get(key) for key in ("prompt", "conversation", "previous_response_id"))
+    return doc.get("input") is not None or not any(
+        doc.get(key) for key in ("prompt", "conversation", "previous_response_id")
+    )
 
 
 def request(doc: Json) -> Json:
@@ -51,9 +53,13 @@ def request(doc: Json) -> Json:
         if doc.get(key):
             raise Unsupported(f"{key}: {reason}", param=key)
     if doc.get("truncation") not in {None, "disabled"}:
-        raise Unsupported("truncation: only `disabled` can be given to another API", param="truncation")
+        raise Unsupported(
+            "truncation: only `disabled` can be given to another API", param="truncation"
+        )
     chat = without(doc, _TRANSLATED)
-    messages = [{"role": "system", "content": doc["instructions"]}] if doc.get("instructions") else []
+    messages = (
+        [{"role": "system", "content": doc["instructions"]}] if doc.get("instructions") else []
+    )
     chat["messages"] = [*messages, *items.messages(doc["input"])]
     if doc.get("max_output_tokens") is not None:
         chat["max_completion_tokens"] = doc["max_output_tokens"]
@@ -65,8 +71,8 @@ def request(doc: Json) -> Json:
 
 
 _TRANSLATED = frozenset({
-    "input", "instructions", "max_output_tokens", "tools", "tool_choice", "text", "reasoning", "include", "truncation",
-    *STATE,
+    "input", "instructions", "max_output_tokens", "tools", "tool_choice", "text", "reasoning",
+    "include", "truncation", *STATE,
 })  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire.canonical import modern, without
+from nexus_sdk.wire.canonical import modern, tool_kind, without
 from nexus_sdk.wire.dialects.openai_responses import output, parts
 
 if TYPE_CHECKING:
@@ -27,7 +27,13 @@ _FEATURES = {
     "mcp_servers": "give an mcp tool instead",
     "inference_geo": "the place of inference cannot be chosen",
 }
-_NEUTRAL: dict[str, Json] = {"n": 1, "presence_penalty": 0, "frequency_penalty": 0, "logit_bias": {}, "stop": []}
+_NEUTRAL: dict[str, Json] = {
+    "n": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logit_bias": {},
+    "stop": [],
+}
 """Values that ask for nothing."""
 _HINTS = {
     "prediction": "there are no predicted outputs",
@@ -39,19 +45,21 @@ _HINTS = {
     "diagnostics": "the target gives no such diagnostics",
 }
 _DONE_ELSEWHERE = frozenset({
-    "messages", "max_tokens", "max_completion_tokens", "tools", "tool_choice", "response_format", "verbosity",
-    "reasoning_effort", "reasoning", "include", "logprobs", "store", "modalities", "stream_options",
+    "messages", "max_tokens", "max_completion_tokens", "tools", "tool_choice", "response_format",
+    "verbosity", "reasoning_effort", "reasoning", "include", "logprobs", "store", "modalities",
+    "stream_options",
 })  # fmt: skip
 _BUILT_IN = frozenset({
-    "web_search", "web_search_preview", "file_search", "computer_use_preview", "computer", "code_interpreter", "mcp",
-    "image_generation", "local_shell", "shell", "apply_patch", "tool_search", "namespace",
+    "web_search", "web_search_preview", "file_search", "computer_use_preview", "computer",
+    "code_interpreter", "mcp", "image_generation", "local_shell", "shell", "apply_patch",
+    "tool_search", "namespace",
 })  # fmt: skip
 _LOGPROBS = "message.output_text.logprobs"
 
 
 def request(chat: Json, report: Report) -> Json:
-    """OpenAI keeps what this API answers, unless told otherwise; a chat completion is not kept. So `store` is always
-    told."""
+    """OpenAI keeps what this API answers, unless told otherwise; a chat completion is not kept. So
+    `store` is always told."""
     chat = modern(chat)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
@@ -65,7 +73,11 @@ def request(chat: Json, report: Report) -> Json:
         body |= translate(given, report)
     instructions, rest = _instructions(chat["messages"])
     first = len(chat["messages"]) - len(rest)
-    told = [item for i, message in enumerate(rest) for item in _items(message, f"messages.{first + i}", report)]
+    told = [
+        item
+        for i, message in enumerate(rest)
+        for item in _items(message, f"messages.{first + i}", report)
+    ]
     return body | instructions | {"input": told, "store": bool(chat.get("store"))}
 
 
@@ -89,7 +101,9 @@ def _items(message: Json, path: str, report: Report) -> list[Json]:
     if message.get("is_error"):
         report.coerced(f"{path}.is_error->(content alone)")
     kind = message.get("type", "function_call_output")
-    rest = without(message, {"role", "tool_call_id", "content", "is_error", "cache_control", "name"})
+    rest = without(
+        message, {"role", "tool_call_id", "content", "is_error", "cache_control", "name"}
+    )
     return [{"type": kind, "call_id": message.get("tool_call_id"), "output": content} | rest]
 
 
@@ -109,7 +123,7 @@ def _tools(chat: Json, report: Report) -> Json:
 
 def _tool(tool: Json, path: str, report: Report) -> Json | None:
     """Nested to flat. Functions are strict by default here and not in chat: it is always told."""
-    kind = tool.get("type", "")
+    kind = tool_kind(tool)
     if kind in _BUILT_IN:
         return dict(tool)
     if kind not in {"function", "custom"}:

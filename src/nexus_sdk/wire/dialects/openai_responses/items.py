@@ -1,8 +1,7 @@
 """Input and output items ⇄ canonical messages, as far as whole documents share it.
 
-One canonical message of an assistant is one run of its items: reasoning, a message, calls. A second message item, or
-anything that is not the assistant's, begins a new one.
-"""
+One canonical message of an assistant is one run of its items: reasoning, a message, calls. A second
+message item, or anything that is not the assistant's, begins a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from nexus_sdk.wire.canonical import Placing, entry, text_of, without
 from nexus_sdk.wire.dialects.openai_responses.words import NAME, NATIVE_ITEMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nexus_sdk.wire.json import Json
 
@@ -28,7 +27,9 @@ def messages(told: Json) -> list[Json]:
     for place, item in enumerate(told):
         path = f"input.{place}"
         kind = item.get("type") or "message"
-        joins = kind in NATIVE_ITEMS or (kind in RUN and item.get("role", "assistant") == "assistant")
+        joins = kind in NATIVE_ITEMS or (
+            kind in RUN and item.get("role", "assistant") == "assistant"
+        )
         if not joins or (kind == "message" and run.texts):
             out += run.messages()
             run = Run()
@@ -55,7 +56,9 @@ def _other(item: Json, kind: str, path: str) -> Json:
             output = [part(told, f"{path}.output.{i}") for i, told in enumerate(output)]
         rest = without(item, {"type", "call_id", "output"})
         return {"role": "tool", "tool_call_id": item["call_id"], "content": output} | rest
-    raise Unsupported(f"items of type {kind!r} cannot be given to another API", param=f"{path}.type")
+    raise Unsupported(
+        f"items of type {kind!r} cannot be given to another API", param=f"{path}.type"
+    )
 
 
 class Run:
@@ -70,11 +73,10 @@ class Run:
         self.lists: Json = {"reasoning_blocks": [], "provider_blocks": []}
 
     def message(self, item: Json) -> None:
-        """A message item. Its names (`id`, `phase`) are kept as a native item without content: OpenAI wants the
-        reasoning before it and the message back together."""
-        header = without(item, {"content", "status", "role"})
-        if header.keys() - {"type"}:
-            self.put("provider_blocks", entry(NAME, {"type": "message"} | header))
+        """A message item. Its names (`id`, `phase`) are kept as a native item without content:
+        OpenAI wants the reasoning before it and the message back together."""
+        if name := header(item):
+            self.put("provider_blocks", name)
         content = item["content"]
         if isinstance(content, str):
             content = [{"type": "output_text", "text": content}]
@@ -100,8 +102,7 @@ class Run:
         text = carrier.text_of(item)
         if text:
             self.thoughts.append(text)
-        back = carrier.unpack(item.get("encrypted_content") or "", text)
-        self.put("reasoning_blocks", back or entry(NAME, item))
+        self.put("reasoning_blocks", thought(item))
 
     def native(self, item: Json) -> None:
         self.put("provider_blocks", entry(NAME, item))
@@ -122,22 +123,36 @@ class Run:
         return [{"role": "assistant", "content": self.texts or None} | members]
 
 
-RUN: dict[str, Callable[[Run, Json], None]] = {
+def thought(item: Json) -> Json:
+    """The entry of a reasoning item: another vendor's block that came in its ciphertext, or the
+    item itself."""
+    packed = carrier.unpack(item.get("encrypted_content") or "", carrier.text_of(item))
+    return packed or entry(NAME, item)
+
+
+def header(item: Json) -> Json | None:
+    """The entry that keeps the names of a message item, None when it has none."""
+    names = without(item, {"type", "content", "status", "role"})
+    return entry(NAME, {"type": "message"} | names) if names else None
+
+
+RUN: Mapping[str, Callable[[Run, Json], None]] = {
     "message": Run.message,
     "function_call": Run.function_call,
     "custom_tool_call": Run.custom_call,
     "reasoning": Run.reasoning,
 } | dict.fromkeys(NATIVE_ITEMS, Run.native)
-"""Items that belong to an assistant's turn; those of its own tools' results too, so that they keep their places."""
+"""Items that belong to an assistant's turn; those of its own tools' results too, so that they keep
+their places."""
 
 
-def part(told: Json, path: str) -> Json:
+def part(item: Json, path: str) -> Json:
     """A content part as a canonical one. Raises Unsupported."""
-    kind = told.get("type")
+    kind = item.get("type")
     if kind not in _PARTS:
-        raise Unsupported(f"content parts of type {kind!r} are not known, so they cannot be translated",
-                          param=f"{path}.type")  # fmt: skip
-    return _PARTS[kind](told)
+        told = f"content parts of type {kind!r} are not known, so they cannot be translated"
+        raise Unsupported(told, param=f"{path}.type")
+    return _PARTS[kind](item)
 
 
 def _text(told: Json) -> Json:

@@ -16,19 +16,16 @@ from nexus_sdk.wire.canonical import (
     tool_calls,
     without,
 )
-from nexus_sdk.wire.dialects.openai_responses.words import NAME
+from nexus_sdk.wire.dialects.openai_responses.words import NAME, OURS
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
 
-OURS = "nexus_"
-"""In the ids that we make, after the usual prefix: OpenAI does not know these items."""
-
 
 def item_id(prefix: str, base: str, place: int) -> str:
     """An id for the item at `place` of the answer `base`."""
-    return f"{prefix}_{OURS}{base}_{place}"
+    return f"{prefix}{OURS}{base}_{place}"
 
 
 def replayed(message: Json, path: str, report: Report) -> list[Json]:
@@ -36,13 +33,20 @@ def replayed(message: Json, path: str, report: Report) -> list[Json]:
     if foreign(message, "reasoning_blocks", NAME):
         report.omitted(f"{path}.reasoning_blocks", "the reasoning of another vendor stays with it")
     if stranded(message, NAME):
-        report.dropped(f"{path}.provider_blocks", "the items of another vendor's tools cannot be given to this one")
+        report.dropped(
+            f"{path}.provider_blocks",
+            "the items of another vendor's tools cannot be given to this one",
+        )
     if message.get("reasoning_content") and not message.get("reasoning_blocks"):
         report.omitted(f"{path}.reasoning_content", "reasoning without its ciphertext is not taken")
     if message.get("audio"):
         report.dropped(f"{path}.audio", "earlier audio cannot be sent back")
     content = message.get("content")
-    simple = isinstance(content, str) and not message.get("provider_blocks") and not message.get("refusal")
+    simple = (
+        isinstance(content, str)
+        and not message.get("provider_blocks")
+        and not message.get("refusal")
+    )
     if simple:
         reasoning = [block for _, block in opaque(message, "reasoning_blocks", NAME)]
         said = [{"role": "assistant", "content": content}] if content else []
@@ -51,7 +55,8 @@ def replayed(message: Json, path: str, report: Report) -> list[Json]:
 
 
 def answered(message: Json, base: str) -> list[Json]:
-    """The items of an answer to one of OpenAI's clients. `base` makes the ids of those that have none."""
+    """The items of an answer to one of OpenAI's clients. `base` makes the ids of those that have
+    none."""
     out: list[Json] = []
     for item in [*run(message, all_reasoning(message)), *_calls(message)]:
         prefix = _PREFIXES.get(item["type"], "item")
@@ -76,15 +81,21 @@ def reasoning(entry: Json) -> Json:
     """The item of one entry of `reasoning_blocks`; another vendor's is packed."""
     if entry["origin"] == NAME:
         return dict(entry["block"])
-    return reasoning_item(carrier.text_of(entry["block"])) | {"encrypted_content": carrier.pack(entry)}
+    return reasoning_item(carrier.text_of(entry["block"])) | {
+        "encrypted_content": carrier.pack(entry)
+    }
 
 
 def reasoning_item(text: str) -> Json:
-    return {"type": "reasoning", "summary": [{"type": "summary_text", "text": text}] if text else []}
+    return {
+        "type": "reasoning",
+        "summary": [{"type": "summary_text", "text": text}] if text else [],
+    }
 
 
 def run(message: Json, reasoning: list[tuple[Place, Json]]) -> list[Json]:
-    """Reasoning, messages and native items in their order. Each name of a message (`items.Run.message`) begins one."""
+    """Reasoning, messages and native items in their order. Each name of a message
+    (`items.Run.message`) begins one."""
     blocks = [*reasoning, *opaque(message, "provider_blocks", NAME)]
     texts = _texts(message, [at for (at, _), _ in blocks])
     out: list[Json] = []
@@ -97,7 +108,12 @@ def run(message: Json, reasoning: list[tuple[Place, Json]]) -> list[Json]:
             out.append(told)
             current = None
         elif current is None:
-            current = {"type": "message", "role": "assistant", "status": "completed", "content": [told]} | header
+            current = {
+                "type": "message",
+                "role": "assistant",
+                "status": "completed",
+                "content": [told],
+            } | header
             header = {}
             out.append(current)
         else:
@@ -110,7 +126,7 @@ def _texts(message: Json, marks: list[int]) -> list[tuple[int, Json]]:
     found: list[tuple[int, Json]] = []
     if isinstance(content, str):
         for start, text in pieces(content, marks):
-            found.append((start, output_text(text, annotations(message, start, len(text)))))
+            found.append((start, output_text(text, _annotations(message, start, len(text)))))
     else:
         place = 0
         for part in content:
@@ -130,10 +146,15 @@ def _part(part: Json) -> Json:
 
 
 def output_text(text: str, annotations: list[Json], logprobs: Json = ()) -> Json:
-    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": list(logprobs)}
+    return {
+        "type": "output_text",
+        "text": text,
+        "annotations": annotations,
+        "logprobs": list(logprobs),
+    }
 
 
-def annotations(message: Json, start: int, length: int) -> list[Json]:
+def _annotations(message: Json, start: int, length: int) -> list[Json]:
     """OpenAI's annotations within a piece of the text, flat, counted from the piece's start."""
     out: list[Json] = []
     for told in message.get("annotations") or ():
@@ -142,13 +163,18 @@ def annotations(message: Json, start: int, length: int) -> list[Json]:
             continue
         first = flat.get("start_index", flat.get("index", 0))
         if start <= first < start + length or (first == 0 and start == 0):
-            shifted = {key: flat[key] - start for key in ("start_index", "end_index", "index") if key in flat}
+            shifted = {
+                key: flat[key] - start
+                for key in ("start_index", "end_index", "index")
+                if key in flat
+            }
             out.append(flat | shifted)
     return out
 
 
 def flat_annotation(told: Json) -> Json | None:
-    """An annotation in this API's form; None for another vendor's citation of a document, which has none."""
+    """An annotation in this API's form; None for another vendor's citation of a document, which has
+    none."""
     if "url_citation" in told:
         return {"type": "url_citation"} | told["url_citation"]
     return told["block"] if told.get("origin") == NAME else None
@@ -160,7 +186,7 @@ def _calls(message: Json) -> list[Json]:
 
 def call_item(call: Json) -> Json:
     own = {"id": call["item_id"]} if call.get("item_id") else {}
-    rest = without(call, {"id", "type", "index", "function", "custom", "item_id", "cache_control", "caller"})
+    rest = without(call, {"id", "type", "index", "function", "custom", "item_id", "cache_control"})
     if "custom" in call:
         return {"type": "custom_tool_call", "call_id": call["id"]} | call["custom"] | own | rest
     return {"type": "function_call", "call_id": call["id"]} | call["function"] | own | rest

@@ -24,7 +24,9 @@ def content(told: Json, path: str, report: Report) -> Json:
 def _part(item: Json, path: str, report: Report) -> Json:
     kind = item.get("type")
     if kind not in _PARTS:
-        raise Unsupported(f"the Responses API has no content of type {kind!r}", param=f"{path}.type")
+        raise Unsupported(
+            f"the Responses API has no content of type {kind!r}", param=f"{path}.type"
+        )
     if "cache_control" in item:
         report.omitted(f"{path}.cache_control", "the target caches without markers")
     return _PARTS[kind](without(item, {"cache_control"}), path, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
+from nexus_sdk.model import Usage
 from nexus_sdk.wire import counts, failures
 from nexus_sdk.wire.canonical import entry, text_of, without
 from nexus_sdk.wire.dialects.openai_responses import items
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 _OWN = frozenset({
-    "id", "object", "created_at", "model", "output", "output_text", "status", "error", "incomplete_details", "usage",
+    "id", "object", "created_at", "model", "output", "output_text", "status", "error",
+    "incomplete_details", "usage",
 })  # fmt: skip
 _COUNTED = frozenset({
-    "input_tokens", "output_tokens", "total_tokens", "input_tokens_details", "output_tokens_details",
+    "input_tokens", "output_tokens", "total_tokens", "input_tokens_details",
+    "output_tokens_details",
 })  # fmt: skip
 FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
 ENDED = frozenset({"completed", "complete", "incomplete", None})
@@ -30,7 +33,9 @@ def response(doc: Json) -> Json:
         raise UpstreamFailed("the upstream's answer is no response: it has no output")
     if doc.get("status") not in ENDED:
         told = failures.facts(doc, 200)
-        message = told.message if doc.get("error") else f"the upstream's answer is {doc['status']!r}"
+        message = (
+            told.message if doc.get("error") else f"the upstream's answer is {doc['status']!r}"
+        )
         raise UpstreamFailed(message, code=told.code or None)
     message, logprobs = _message(doc["output"])
     choice: Json = {"index": 0, "message": message} | finish(doc, called="tool_calls" in message)
@@ -77,7 +82,9 @@ def _annotations(texts: list[Json]) -> list[Json]:
 
 def annotation(told: Json, place: int) -> Json:
     """An annotation of a text that begins at `place` of the joined one, in the chat form."""
-    moved = told | {key: told[key] + place for key in ("start_index", "end_index", "index") if key in told}
+    moved = told | {
+        key: told[key] + place for key in ("start_index", "end_index", "index") if key in told
+    }
     if told["type"] == "url_citation":
         return {"type": "url_citation", "url_citation": without(moved, {"type"})}
     return moved | entry(NAME, moved)
@@ -88,10 +95,8 @@ def finish(doc: Json, *, called: bool) -> Json:
         return {"finish_reason": "tool_calls" if called else "stop"}
     reason = (doc.get("incomplete_details") or {}).get("reason")
     native = {} if reason in FINISH else {"native_finish_reason": reason}
-    return {"finish_reason": FINISH.get(reason, "length")} | native
+    return {"finish_reason": FINISH.get(reason or "", "length")} | native
 
 
 def usage(told: Json) -> Json:
-    return counts.canonical(counts.read(told) or counts.Usage()) | counts.extras(told, _COUNTED)
-
-
+    return counts.canonical(counts.read(told) or Usage()) | counts.extras(told, _COUNTED)

@@ -47,7 +47,8 @@ def response(chat: Json, reply: Reply) -> Json:
 
 
 def _tell_logprobs(items: list[Json], choice: Json) -> None:
-    """Probabilities are of the whole text: they are told with the first text, where there is one."""
+    """Probabilities are of the whole text: they are told with the first text, where there is
+    one."""
     logprobs = (choice.get("logprobs") or {}).get("content")
     parts = [part for item in items if item["type"] == "message" for part in item["content"]]
     texts = [part for part in parts if part["type"] == "output_text"]
@@ -73,8 +74,8 @@ def skeleton(chat: Json, reply: Reply) -> Json:
 
 
 def ending(choice: Json) -> Json:
-    """`status` and `incomplete_details`. An answer that ended without a reason is taken as complete: whether it was
-    cut is judged before it comes here."""
+    """`status` and `incomplete_details`. An answer that ended without a reason is taken as
+    complete: whether it was cut is judged before it comes here."""
     finish = choice.get("finish_reason")
     if finish not in _INCOMPLETE or choice.get("message", {}).get("refusal"):
         return {"status": "completed"}
@@ -94,5 +95,3 @@ def own_usage(told: Json) -> Json:
         "total_tokens": read.input + read.output,
     }
     return out | counts.extras(told, counts.CANONICAL_NAMES)
-
-

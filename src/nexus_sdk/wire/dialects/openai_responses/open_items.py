@@ -1,0 +1,154 @@
+"""The items of an answer while it streams: what each tells when it begins, grows and ends.
+
+An item appends its events to `tell`, and keeps the item that the end of the stream repeats.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from nexus_sdk.wire.canonical import without
+from nexus_sdk.wire.dialects.openai_responses import output
+
+if TYPE_CHECKING:
+    from nexus_sdk.wire.json import Json
+
+
+class Tell(Protocol):
+    """Sends one event; adds its sequence number."""
+
+    def __call__(self, name: str, members: Json) -> None: ...
+
+
+class Item:
+    """One output item. `doc` is it as a whole, so far."""
+
+    def __init__(self, tell: Tell, output_index: int, doc: Json) -> None:
+        self._tell = tell
+        self._ids = {"item_id": doc.get("id", ""), "output_index": output_index}
+        self._index = output_index
+        self.doc = doc
+        self.open = True
+
+    def begin(self, empty: Json) -> None:
+        self._tell(
+            "response.output_item.added", {"output_index": self._index, "item": self.doc | empty}
+        )
+
+    def end(self) -> None:
+        """Ends it, once."""
+        if self.open:
+            self.open = False
+            self._finish()
+            self._tell("response.output_item.done", {"output_index": self._index, "item": self.doc})
+
+    def _finish(self) -> None:
+        """What an item tells before its own end."""
+
+
+class Message(Item):
+    """Text and refusal, each a content part; one part at a time. `start`: characters of the
+    answer's text before the part that is open."""
+
+    def __init__(self, tell: Tell, output_index: int, names: Json) -> None:
+        doc = {"type": "message", "role": "assistant", "status": "completed", "content": []} | names
+        super().__init__(tell, output_index, doc)
+        self.start = 0
+        self.begin({"status": "in_progress", "content": []})
+
+    def text(self, text: str, logprobs: list[Json], start: int) -> None:
+        part = self._part("output_text", output.output_text("", []), start)
+        part["text"] += text
+        part["logprobs"] += logprobs
+        members = {"delta": text, "logprobs": logprobs}
+        self._tell("response.output_text.delta", self._place() | members)
+
+    def refusal(self, text: str) -> None:
+        part = self._part("refusal", {"type": "refusal", "refusal": ""}, 0)
+        part["refusal"] += text
+        self._tell("response.refusal.delta", self._place() | {"delta": text})
+
+    def annotate(self, annotation: Json) -> None:
+        parts = self.doc["content"]
+        if parts and parts[-1]["type"] == "output_text":
+            known = parts[-1]["annotations"]
+            members = {"annotation_index": len(known), "annotation": annotation}
+            known.append(annotation)
+            self._tell("response.output_text.annotation.added", self._place() | members)
+
+    def _part(self, kind: str, empty: Json, start: int) -> Json:
+        parts = self.doc["content"]
+        if not parts or parts[-1]["type"] != kind:
+            self._finish()
+            parts.append(empty)
+            self.start = start
+            told = empty | {"annotations": [], "logprobs": []} if kind == "output_text" else empty
+            self._tell("response.content_part.added", self._place() | {"part": dict(told)})
+        return parts[-1]
+
+    def _place(self) -> Json:
+        return self._ids | {"content_index": len(self.doc["content"]) - 1}
+
+    def _finish(self) -> None:
+        if not self.doc["content"]:
+            return
+        part = self.doc["content"][-1]
+        members = (
+            {"text": part["text"], "logprobs": part["logprobs"]}
+            if "text" in part
+            else {"refusal": part["refusal"]}
+        )
+        self._tell(f"response.{part['type']}.done", self._place() | members)
+        self._tell("response.content_part.done", self._place() | {"part": part})
+
+
+class Reasoning(Item):
+    """A summary of one part. `seal` gives it what its vendor needs to take it back."""
+
+    def __init__(self, tell: Tell, output_index: int, names: Json) -> None:
+        super().__init__(tell, output_index, {"type": "reasoning", "summary": []} | names)
+        self.begin({"summary": []})
+
+    def text(self, text: str) -> None:
+        place = self._ids | {"summary_index": 0}
+        if not self.doc["summary"]:
+            self.doc["summary"].append({"type": "summary_text", "text": ""})
+            part = {"type": "summary_text", "text": ""}
+            self._tell("response.reasoning_summary_part.added", place | {"part": part})
+        self.doc["summary"][0]["text"] += text
+        self._tell("response.reasoning_summary_text.delta", place | {"delta": text})
+
+    def seal(self, item: Json) -> None:
+        """Ends it with the opaque members of a whole item; the id that was told stays."""
+        self.doc |= without(item, {"id", "summary", "type"})
+        self.end()
+
+    def _finish(self) -> None:
+        place = self._ids | {"summary_index": 0}
+        for part in self.doc["summary"]:
+            self._tell("response.reasoning_summary_text.done", place | {"text": part["text"]})
+            self._tell("response.reasoning_summary_part.done", place | {"part": part})
+
+
+class Call(Item):
+    """A function's call, or a custom tool's."""
+
+    def __init__(self, tell: Tell, output_index: int, names: Json) -> None:
+        super().__init__(tell, output_index, names | {"status": "completed"})
+        self._field, self._event = _BODIES[self.doc["type"]]
+        self.doc[self._field] = ""
+        self.begin({"status": "in_progress"})
+
+    def text(self, text: str) -> None:
+        self.doc[self._field] += text
+        self._tell(f"response.{self._event}.delta", self._ids | {"delta": text})
+
+    def _finish(self) -> None:
+        members = {self._field: self.doc[self._field], "name": self.doc["name"]}
+        self._tell(f"response.{self._event}.done", self._ids | members)
+
+
+_BODIES = {
+    "function_call": ("arguments", "function_call_arguments"),
+    "custom_tool_call": ("input", "custom_tool_call_input"),
+}
