@@ -24,17 +24,19 @@ if TYPE_CHECKING:
     from nexus_sdk.stages.routing import Plan
     from nexus_sdk.stages.sending import Prepared
     from nexus_sdk.stages.tree import Fault, Step
+    from nexus_sdk.wire.json import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The response that is the answer, and what goes with it: its inspector, and for a stream its pipe and what that
-    already released."""
+    """The response that is the answer, and what goes with it: its inspector, its document when it is whole, and for a
+    stream its pipe and what that already released."""
 
     prepared: Prepared
     response: Response
     inspector: Inspector
     opening: Opening | None = None
+    doc: Json = None
     claims: tuple[Claim, ...] = field(default=())
     reservation: str = ""
 
@@ -118,7 +120,7 @@ def _attempts(exchange: Exchange, call: Call, prepared: Prepared, account: Accou
         began = clock.ticks()
         snapshot.health.begin(account.name, began)
         reply = yield from Send(prepared.upstream, opening)
-        reply = _judged(reply, call, opening)
+        reply, doc = _judged(reply, call, opening)
         trail.attempt(prepared.target, reply, began)
         _learn(exchange, account, reply)
         trail.mark("upstream")
@@ -126,7 +128,7 @@ def _attempts(exchange: Exchange, call: Call, prepared: Prepared, account: Accou
         if isinstance(step, retry.Again):
             yield from Wait(step.wait_s)
             continue
-        sent = None if isinstance(reply, Failure) else Sent(prepared, reply, inspector, opening)
+        sent = None if isinstance(reply, Failure) else Sent(prepared, reply, inspector, opening, doc)
         if isinstance(step, retry.NextTarget):
             return _Missed(step.fault, reply, sent)
         assert sent is not None, "a failure is never final"
@@ -147,20 +149,25 @@ def _opening(exchange: Exchange, call: Call, prepared: Prepared, inspector: Insp
     return Opening(StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide))
 
 
-def _judged(reply: Response | Failure, call: Call, opening: Opening | None) -> Response | Failure:
+def _judged(
+    reply: Response | Failure, call: Call, opening: Opening | None
+) -> tuple[Response | Failure, Json]:
     """A stream whose first event is an error has not begun: it can still go elsewhere. A refusal by policy cannot."""
     if isinstance(reply, Failure):
-        return reply
+        return reply, None
     if opening is not None and reply.streamed and opening.pipe.error is not None and not opening.first:
         failure = getattr(opening.pipe.error, "failure", None)
         if failure is not None:
-            return Failure(failure.kind, f"its stream began with an error: {failure.reason}")
+            return Failure(failure.kind, f"its stream began with an error: {failure.reason}"), None
     return answering.judged(reply, call)
 
 
 def _learn(exchange: Exchange, account: Account, reply: Response | Failure) -> None:
     seen = retry.outcome(reply)
     if seen is None:
+        return
+    if seen == "ok":
+        exchange.snapshot.health.record(account.name, seen, exchange.clock.ticks())
         return
     wait_s = None if isinstance(reply, Failure) else retry.retry_after_s(reply.headers, exchange.clock.now())
     exchange.snapshot.health.record(account.name, seen, exchange.clock.ticks(), retry_after_s=wait_s)

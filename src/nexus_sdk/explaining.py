@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.errors import Blocked, Malformed, NexusError
 from nexus_sdk.exchange import Exchange
-from nexus_sdk.model import Request
+from nexus_sdk.model import Origin, Request
 from nexus_sdk.stages import admission, caching, identity, limits, reading, routing
 from nexus_sdk.stages.cost import usd
 from nexus_sdk.stages.sending import prepare
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from nexus_sdk.nexus import Nexus
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.stages.tree import Step
+
+VENDORS = {"chat": "https://api.openai.com/v1", "messages": "https://api.anthropic.com/v1"}
+"""Where an application's own client would send, when the policy does not say."""
 
 type Explanation = dict[str, Any]
 
@@ -40,7 +42,7 @@ def explain(nexus: Nexus, request: Request | dict[str, Any], endpoint: str) -> E
         if isinstance(err, Blocked):
             told["error"]["rules"] = list(err.rules)
     told["findings"] = [
-        asdict(finding) for inspector in exchange.trail.inspectors for finding in inspector.findings
+        finding.line() for inspector in exchange.trail.inspectors for finding in inspector.findings
     ]
     return told
 
@@ -55,6 +57,7 @@ def _request(nexus: Nexus, body: dict[str, Any], endpoint: str) -> Request:
         body=dumps(body),
         path=ENDPOINTS[endpoint].suffix,
         caller=nexus.app,
+        origin=Origin(VENDORS.get(endpoint, VENDORS["chat"])),
     )
 
 

@@ -126,9 +126,10 @@ def _answer_whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -
     usage: Usage | None = None
     try:
         if good:
-            body, usage = answering.whole(call, sent.prepared, response, sent.inspector)
+            usage = answering.usage_of(call, sent)
+            body = answering.whole(call, sent)
         else:
-            body = answering.upstream_error(call, sent.prepared, response, sent.inspector)
+            body = answering.upstream_error(call, sent)
     except NexusError:
         yield from _settle(exchange, sent, usage)
         raise

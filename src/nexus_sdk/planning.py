@@ -16,7 +16,7 @@ from nexus_sdk.stages.sending import prepare
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
-from nexus_sdk.wire.json import dumps, parse
+from nexus_sdk.wire.json import dumps
 
 if TYPE_CHECKING:
     from nexus_sdk.effects import Flow
@@ -74,10 +74,9 @@ def _choice(exchange: Exchange, call: Call, node: Smart) -> Flow[str | None]:
         prepared = prepare(question, node.router, account, refuse_drops=False)
         reply = yield from Send(replace(prepared.upstream, total_s=node.timeout_s, read_s=node.timeout_s))
         exchange.trail.attempt(node.router, reply, began)
-        judged = reply if isinstance(reply, Failure) else answering.judged(reply, question)
+        judged, answer = (reply, None) if isinstance(reply, Failure) else answering.judged(reply, question)
         if isinstance(judged, Failure) or judged.status >= 300 or prepared.dialect is None:
             return None
-        answer = parse(judged.body)
         if usage := prepared.dialect.usage(answer):
             exchange.book(node.router, usage)
         text = prepared.dialect.decode_response(answer)["choices"][0]["message"].get("content")

@@ -41,7 +41,7 @@ _FORBIDDEN = {
     _codes.POSSESSIVE_REPEAT: "possessive repetition is not allowed",
     _codes.ATOMIC_GROUP: "atomic groups are not allowed",
 }
-_TOKEN = re.compile(r"\\x..|\\[0-7]{3}|\\.|.", re.DOTALL)
+_PIECE = re.compile(r"\\x..|\\[0-7]{3}|\\.|.", re.DOTALL)
 _WIDE_ESCAPE = re.compile(r"\\(?:[uUN]|x[89a-fA-F]|[2-7][0-7]{2})")
 
 
@@ -78,14 +78,14 @@ def examine(expression: str) -> Facts:
 
 
 def _spelling_problems(expression: str) -> Iterator[str]:
-    """What means one thing to `re`, which reads characters, and another to engines that read bytes."""
+    """What means one thing to `re`, which reads characters, and another to engines of bytes."""
     in_class = False
-    for token in _TOKEN.findall(expression):
-        if _WIDE_ESCAPE.match(token):
+    for piece in _PIECE.findall(expression):
+        if _WIDE_ESCAPE.match(piece):
             yield "escapes beyond ASCII are not allowed: write the character itself"
-        elif token in "[]":
-            in_class = token == "["
-        elif in_class and not token.isascii():
+        elif piece in "[]":
+            in_class = piece == "["
+        elif in_class and not piece.isascii():
             yield "characters beyond ASCII cannot be in a class: use alternation"
 
 

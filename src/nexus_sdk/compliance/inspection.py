@@ -58,6 +58,11 @@ class Inspector:
 
     def texts(self, found: list[Leaf]) -> dict[Path, Json]:
         """As `document`, for texts that are already at hand."""
+        if not any(leaf.json_text for leaf in found):
+            # The usual case, and nothing found: no more than the scan itself.
+            hits = self._effective.scanner.find([leaf.text for leaf in found])
+            if not hits:
+                return {}
         pieces: dict[int, list[Piece]] = {}
         values = [value for index, leaf in enumerate(found) for value in _values(index, leaf, pieces)]
         hits = self._effective.scanner.find([value.text for value in values])

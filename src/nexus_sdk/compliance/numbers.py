@@ -94,7 +94,7 @@ class _Walls(NamedTuple):
 class _Claim(NamedTuple):
     """A part of a candidate that one rule would have; the smaller rank wins."""
 
-    rank: tuple[bool, bool, bool, int, int, str]
+    rank: tuple[bool, bool, bool, int, int, bool, str]
     start: int
     end: int
     rule: Rule
@@ -124,7 +124,7 @@ def resolve(
 
     Every run of whole digit groups is tried against every rule of its count. Of claims that
     overlap, one with a check digit wins over one without, then one in context, then one that cuts
-    nothing off, then the longer, then the leftmost; the order of `rules` is of no consequence.
+    nothing off, then the longer, then the leftmost, then one that needs no context; the order of `rules` is of no consequence.
     `in_context(rule, start, end)`: is one of the rule's context words near? It is asked of the
     whole candidate, so that a label before a list goes for all of it, and once for rules that share
     their words.
@@ -203,7 +203,8 @@ def _is_valid(text: str, run: _Run, reading: _Reading, is_near: Callable[[Rule],
 
 def _claim(text: str, run: _Run, reading: _Reading, *, near: bool) -> _Claim:
     start, end, rule = run.start, run.end, reading.rule
-    rank = (not reading.checked, not near, _is_cut(text, start, end), start - end, start, rule.id)
+    weak = (not reading.checked, not near, _is_cut(text, start, end))
+    rank = (*weak, start - end, start, rule.context_required, rule.id)
     return _Claim(rank, start, end, rule)
 
 

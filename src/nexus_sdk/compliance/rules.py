@@ -292,6 +292,8 @@ class _Reader:
         return values
 
     def _expression(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        if (self._raw.keys() & {"expression", "digits"}) - values.keys():
+            return {}
         if not values.get("expression"):
             self.complain("expression", "needed, or `digits` for a number rule")
             return {}

@@ -42,6 +42,19 @@ class Finding:
     fingerprint: str
     stage: str
 
+    def line(self) -> dict[str, str]:
+        """For the audit event."""
+        return {
+            "rule": self.rule,
+            "category": self.category,
+            "severity": self.severity,
+            "action": self.action,
+            "hook": self.hook,
+            "address": self.address,
+            "fingerprint": self.fingerprint,
+            "stage": self.stage,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Ruling:

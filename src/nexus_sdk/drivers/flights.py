@@ -6,7 +6,6 @@ Nothing here locks: `memory.py` calls under its own lock, and lands a flight out
 
 from __future__ import annotations
 
-import asyncio
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from threading import get_ident
@@ -62,6 +61,8 @@ class Waiting:
     async def wait_async(self, timeout_s: float) -> bool:
         """`asyncio.wait` leaves the future alone when this task is cancelled; awaiting it would
         cancel it for all."""
+        import asyncio
+
         landed = self._landed()
         done, _ = await asyncio.wait({asyncio.wrap_future(landed)}, timeout=timeout_s)
         return bool(done) and landed.result()

@@ -16,11 +16,10 @@ from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import dumps, parse, splice
 
 if TYPE_CHECKING:
-    from nexus_sdk.compliance.inspection import Inspector
+    from nexus_sdk.attempts import Sent
     from nexus_sdk.errors import NexusError
     from nexus_sdk.model import Door, Headers, Request
     from nexus_sdk.stages.reading import Call
-    from nexus_sdk.stages.sending import Prepared
     from nexus_sdk.stages.trail import Trail
     from nexus_sdk.wire.dialect import Dialect
     from nexus_sdk.wire.json import Json
@@ -100,24 +99,25 @@ def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
     return {name: value for name, value in upstream.items() if name not in hidden}
 
 
-def judged(response: Response, call: Call) -> Response | Failure:
-    """A response that is none (HTML, an error inside a 200, no stream where one was asked) is a failure."""
+def judged(response: Response, call: Call) -> tuple[Response | Failure, Json]:
+    """The response, with its document when it is a whole answer. One that is none (HTML, an error inside a 200, no
+    stream where one was asked) is a failure."""
     if response.status >= 300 or call.dialect is None:
-        return response
+        return response, None
     if call.facts.stream and not response.streamed:
         kind = response.headers.get("content-type", "no content type")[:64]
-        return Failure("protocol", f"it answered with {kind} where a stream was asked for")
+        return Failure("protocol", f"it answered with {kind} where a stream was asked for"), None
     if response.streamed:
-        return response
+        return response, None
     try:
         doc = parse(response.body)
     except Malformed as err:
-        return Failure("protocol", f"its answer cannot be read: {err.message}")
+        return Failure("protocol", f"its answer cannot be read: {err.message}"), None
     if not isinstance(doc, dict):
-        return Failure("protocol", "its answer is not a JSON object")
+        return Failure("protocol", "its answer is not a JSON object"), None
     if doc.get("error"):
-        return Failure("protocol", f"it answered 200 with an error inside: {_said(doc['error'])}")
-    return response
+        return Failure("protocol", f"it answered 200 with an error inside: {_said(doc['error'])}"), None
+    return response, doc
 
 
 def _said(error: Json) -> str:
@@ -125,19 +125,22 @@ def _said(error: Json) -> str:
     return str(code)[:64] if isinstance(code, str | int) else "unnamed"
 
 
-def whole(call: Call, prepared: Prepared, response: Response, inspector: Inspector) -> tuple[bytes, Usage]:
-    """The answer's body for the caller, and the tokens it took. Raises Blocked, UpstreamFailed."""
+def whole(call: Call, sent: Sent) -> bytes:
+    """The answer's body for the caller. Raises Blocked, UpstreamFailed."""
+    prepared, doc, body = sent.prepared, sent.doc, sent.response.body
     assert call.dialect is not None
     assert prepared.dialect is not None
-    doc = parse(response.body)
-    usage = prepared.dialect.usage(doc)
-    body = response.body
     if prepared.dialect is not call.dialect:
         reply = Reply(call.doc, call.request.id, call.facts.model)
         doc = call.dialect.encode_response(prepared.dialect.decode_response(doc), reply)
         body = dumps(doc)
-    edits = inspector.document(doc, call.dialect.text)
-    return splice(body, edits), usage or estimated(call, len(body))
+    return splice(body, sent.inspector.document(doc, call.dialect.text))
+
+
+def usage_of(call: Call, sent: Sent) -> Usage:
+    """The tokens that a whole answer took."""
+    assert sent.prepared.dialect is not None
+    return sent.prepared.dialect.usage(sent.doc) or estimated(call, len(sent.response.body))
 
 
 def estimated(call: Call, output_chars: int) -> Usage:
@@ -145,18 +148,18 @@ def estimated(call: Call, output_chars: int) -> Usage:
     return Usage(call.input_tokens, -(-output_chars // CHARS_PER_TOKEN), estimated=True)
 
 
-def upstream_error(call: Call, prepared: Prepared, response: Response, inspector: Inspector) -> bytes:
+def upstream_error(call: Call, sent: Sent) -> bytes:
     """An upstream's error: its own bytes where the caller speaks its dialect, else told in the caller's. Values that
     it quotes are restored, and nothing else is touched."""
+    prepared, body = sent.prepared, sent.response.body
     if call.dialect is None or prepared.dialect is None:
-        return response.body
-    body = response.body
+        return body
     if prepared.dialect is not call.dialect:
-        facts = prepared.dialect.decode_error(response.status, body)
+        facts = prepared.dialect.decode_error(sent.response.status, body)
         body = dumps(call.dialect.relay_error(facts, call.request.id))
     try:
         doc = orjson.loads(body)
-        return splice(body, inspector.document(doc, call.dialect.text)) if isinstance(doc, dict) else body
+        return splice(body, sent.inspector.document(doc, call.dialect.text)) if isinstance(doc, dict) else body
     except (orjson.JSONDecodeError, KeyError):
         return body
 

@@ -92,20 +92,13 @@ def _kind(reply: Response | Failure) -> _Kind | None:
 
 
 def after(
-    attempt: int,
-    reply: Response | Failure,
-    retry: Retry,
-    *,
-    draw: float,
-    now: float,
-    attempts: int | None = None,
+    attempt: int, reply: Response | Failure, retry: Retry, *, draw: float, now: float
 ) -> After:
     """What to do after attempt number `attempt` (the first is 1) at one target.
 
-    `draw` is random in [0, 1), `now` Unix time in seconds. `attempts`: the caller's own patience,
-    in place of the policy's. The provider's `x-should-retry` wins over our tables (as in
-    openai-python), its Retry-After over our backoff; a longer wait than `max_delay_s` is spent on
-    the next target.
+    `draw` is random in [0, 1), `now` Unix time in seconds. The provider's `x-should-retry` wins
+    over our tables (as in openai-python), its Retry-After over our backoff; a longer wait than
+    `max_delay_s` is spent on the next target.
     """
     if isinstance(reply, Response) and reply.status < 400:
         return Final()
@@ -115,7 +108,7 @@ def after(
     again = told == "true" or (
         told != "false" and kind is not None and kind.again and kind.fault in retry.on
     )
-    if again and attempt < (retry.attempts if attempts is None else attempts):
+    if again and attempt < retry.attempts:
         asked_s = retry_after_s(headers, now)
         if asked_s is None:
             return Again(backoff_s(attempt, retry, draw))

@@ -6,7 +6,6 @@ prompt, an answer, a matched value or a credential.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +16,7 @@ from nexus_sdk.stages.cost import usd
 if TYPE_CHECKING:
     from nexus_sdk.compliance.inspection import Inspector
     from nexus_sdk.model import Cached, Caller, Event, Outcome, Request, Response, Usage
-    from nexus_sdk.stages.cost import Bill
+    from nexus_sdk.stages.cost import Bill, Item
 
 EVENT_VERSION = 1
 
@@ -122,7 +121,7 @@ class Trail:
             "outcome": _outcome(error, outcome),
             "error": _error(error, outcome),
             "decision": self._decision(error),
-            "findings": [asdict(f) for i in self.inspectors for f in i.findings],
+            "findings": [f.line() for i in self.inspectors for f in i.findings],
             "findings_omitted": sum(i.uncounted for i in self.inspectors),
             "redacted": sum(i.redacted for i in self.inspectors),
             "restored": sum(i.restored for i in self.inspectors),
@@ -133,10 +132,10 @@ class Trail:
                 "attempts": self._attempts,
             },
             "cache": self.cache,
-            "usage": asdict(self.usage) if self.usage else None,
+            "usage": _usage(self.usage) if self.usage else None,
             "cost_usd": usd(sum(bill.total for bill in self.bills)),
             "saved_usd": usd(self.saved_pico),
-            "cost": [asdict(item) for bill in self.bills for item in bill.items],
+            "cost": [_line(item) for bill in self.bills for item in bill.items],
             "fidelity": {"coerced": self.coerced, "dropped": self.dropped},
             "notes": self.notes,
             "bytes": {"in": len(request.body), "out": self.bytes_out},
@@ -162,6 +161,24 @@ def _caller(caller: Caller, peer: str) -> dict[str, Any]:
         "tags": dict(caller.tags),
         "peer": peer,
     }
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    """Written out: `dataclasses.asdict` takes ten times as long."""
+    return {
+        "input": usage.input,
+        "output": usage.output,
+        "cache_read": usage.cache_read,
+        "cache_write": usage.cache_write,
+        "reasoning": usage.reasoning,
+        "audio_input": usage.audio_input,
+        "audio_output": usage.audio_output,
+        "estimated": usage.estimated,
+    }
+
+
+def _line(item: Item) -> dict[str, Any]:
+    return {"kind": item.kind, "tokens": item.tokens, "rate": item.rate, "amount": item.amount}
 
 
 def _outcome(error: NexusError | None, outcome: Outcome | None) -> str:

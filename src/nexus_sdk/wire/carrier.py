@@ -51,9 +51,13 @@ def pack(entry: Json) -> str:
     return PREFIX + base64.urlsafe_b64encode(packed).decode()
 
 
+def is_packed(token: Json) -> bool:
+    return isinstance(token, str) and token.startswith(PREFIX)
+
+
 def unpack(token: str, text: str) -> Json | None:
     """The entry that `pack` made, with its readable `text`; None for any other opaque value."""
-    if not token.startswith(PREFIX):
+    if not is_packed(token):
         return None
     try:
         origin, form, kept = orjson.loads(base64.urlsafe_b64decode(token[len(PREFIX) :]))

@@ -128,6 +128,9 @@ class Dialect:
       where it is not well formed, `decode_response` also UpstreamFailed for an answer that is none.
     - `encode_request` tells `Report` what it changed or left out. It does not stream for you:
       `stream` travels.
+    - `strip_foreign` is for a request that goes on in its own dialect: the same object, or a copy
+      without what an earlier answer of another vendor left in the conversation, which this one
+      would refuse.
     - `usage` and `stream_usage` read token counts, from a whole answer and from an event's
       document.
     - `slots`, `closes` and `delta` are for enforcement on a stream in this dialect: the texts of an
@@ -146,6 +149,7 @@ class Dialect:
     encode_request: Callable[[Json, Report], Json]
     decode_response: Callable[[Json], Json]
     encode_response: Callable[[Json, Reply], Json]
+    strip_foreign: Callable[[Json, Report], Json]
     usage: Callable[[Json], Usage | None]
     encode_error: Callable[[NexusError, str], Json]
     decode_error: Callable[[int, bytes], ErrorFacts]

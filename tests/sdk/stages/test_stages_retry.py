@@ -83,11 +83,6 @@ def test_the_policy_narrows_what_is_tried_again() -> None:
     assert isinstance(after(1, Failure("connect", "x"), narrow, draw=0.5, now=NOW), Again)
 
 
-def test_the_callers_patience_wins_over_the_policys() -> None:
-    assert after(1, status(503), RETRY, draw=0.5, now=NOW, attempts=1) == NextTarget("5xx")
-    assert isinstance(after(3, status(503), RETRY, draw=0.5, now=NOW, attempts=4), Again)
-
-
 def test_the_providers_word_wins_over_the_table() -> None:
     assert after(1, status(429, x_should_retry="false"), RETRY, draw=0.5, now=NOW) == NextTarget(
         "429"

@@ -80,6 +80,7 @@ DIALECT = Dialect(
     encode_request=_same_request,
     decode_response=_same,
     encode_response=_same_response,
+    strip_foreign=_same_request,
     usage=usage,
     encode_error=failures.openai_error,
     decode_error=failures.read,

@@ -24,7 +24,7 @@ from nexus_sdk.errors import AuditUnavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIGHT = {"segment_bytes": 5_000, "max_bytes": 20_000}
+TIGHT: dict[str, Any] = {"segment_bytes": 5_000, "max_bytes": 20_000}
 
 
 def size_of(directory: Path) -> int:

@@ -143,7 +143,7 @@ def test_a_living_writer_is_seen_and_its_unfinished_line_is_no_problem(tmp_path:
     path.write_bytes(path.read_bytes() + b'{"seq":3,')
     (report,) = verify(tmp_path, KEY).chains
     assert report.alive
-    assert report.problems == report.notes == ()
+    assert (report.problems, report.notes) == ((), ())
     spool.close()
 
 

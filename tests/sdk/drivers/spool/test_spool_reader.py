@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spool_lab import Disk, event, new_spool, newest, segment_files, write_chain
 
 from nexus_sdk.drivers.spool import Entry, chains, events, tail
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-SMALL = {"segment_bytes": 1_000, "max_bytes": 10**6}
+SMALL: dict[str, Any] = {"segment_bytes": 1_000, "max_bytes": 10**6}
 
 
 def later(ticks: int) -> Disk:
@@ -120,7 +121,7 @@ def test_tail_follows_into_new_segments_and_new_chains(tmp_path: Path) -> None:
     spool = new_spool(tmp_path, **SMALL)
     for number in range(5):
         spool.append_strict(event(number))
-    steps = iter([[5], [], [6, 7, 8, 9], "another", None])
+    steps: Iterator[Any] = iter([[5], [], [6, 7, 8, 9], "another", None])
 
     def follow() -> bool:
         step = next(steps)

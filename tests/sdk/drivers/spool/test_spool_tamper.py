@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from spool_lab import KEY, OTHER_KEY, Disk, event, new_spool, newest, segment_files, write_chain
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SMALL = {"segment_bytes": 1_000, "max_bytes": 1_000_000}
+SMALL: dict[str, Any] = {"segment_bytes": 1_000, "max_bytes": 1_000_000}
 """Six events make three segments."""
 
 

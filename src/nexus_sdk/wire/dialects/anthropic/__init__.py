@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from nexus_sdk.wire import failures
 from nexus_sdk.wire.dialect import Dialect, as_they_are
-from nexus_sdk.wire.dialects.anthropic import decode, encode, errors, response, watch
+from nexus_sdk.wire.dialects.anthropic import blocks, decode, encode, errors, response, watch
 from nexus_sdk.wire.dialects.anthropic.stream_decoder import Decoder
 from nexus_sdk.wire.dialects.anthropic.stream_encoder import Encoder
 from nexus_sdk.wire.dialects.anthropic.words import TEXT
@@ -20,6 +20,7 @@ DIALECT = Dialect(
     encode_request=encode.request,
     decode_response=response.decode,
     encode_response=response.encode,
+    strip_foreign=blocks.strip_foreign,
     usage=response.usage,
     encode_error=errors.encode,
     decode_error=failures.read,

@@ -18,6 +18,7 @@ from nexus_sdk.wire.json import dumps
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
 
 
@@ -41,6 +42,31 @@ def messages(message: Json, path: str) -> list[Json]:
         if not _is_result(block)
     ]
     return [*results, rest | {"content": parts}] if parts or not results else results
+
+
+def strip_foreign(doc: Json, report: Report) -> Json:
+    """Without reasoning that Anthropic did not sign: another vendor's, packed, or told without a
+    signature."""
+    turns = list(doc["messages"])
+    for place, turn in enumerate(turns):
+        content = turn["content"]
+        if turn["role"] != "assistant" or not isinstance(content, list):
+            continue
+        kept = [block for block in content if not _is_foreign(block)]
+        if len(kept) < len(content):
+            turns[place] = turn | {"content": kept}
+            report.omitted(f"messages.{place}.content", "reasoning that Anthropic did not sign")
+    return (
+        doc | {"messages": [turn for turn in turns if turn["content"]]}
+        if turns != doc["messages"]
+        else doc
+    )
+
+
+def _is_foreign(block: Json) -> bool:
+    if block["type"] == "thinking":
+        return not block.get("signature") or carrier.is_packed(block["signature"])
+    return bool(block["type"] == "redacted_thinking" and carrier.is_packed(block.get("data")))
 
 
 def _is_result(block: Json) -> bool:

@@ -34,7 +34,8 @@ class Encoder:
         self._started = False
         self._index = -1
         self._open = ""
-        self._thought = False
+        self._thinking = ""
+        self._thoughts: list[str] = []
         self._call: Call | None = None
         self._tools = ToolQueue()
         self._late: list[Json] = []
@@ -111,6 +112,8 @@ class Encoder:
         self._emit("content_block_delta", {"index": self._index, "delta": delta})
 
     def _end(self) -> None:
+        if self._open == "thinking":
+            self._thoughts.append(self._thinking)
         if self._open:
             self._emit("content_block_stop", {"index": self._index})
         self._open = ""
@@ -129,8 +132,9 @@ class Encoder:
         if self._open != "thinking":
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             # The canonical form parts blocks of reasoning by an empty line; here they are blocks.
-            text = text.removeprefix("\n\n") if self._thought else text
-            self._thought = True
+            text = text.removeprefix("\n\n") if self._thoughts else text
+            self._thinking = ""
+        self._thinking += text
         self._piece("thinking_delta", "thinking", text)
 
     def _reasoned(self, entries: list[Json]) -> None:
@@ -139,12 +143,15 @@ class Encoder:
         for told in entries:
             block = turns.thinking(told)
             text = carrier.text_of(block)
+            if self._open != "thinking" and text and text in self._thoughts:
+                # Its text has gone out in a block that is closed: only what nobody reads is left.
+                block = turns.sealed(told)
             if block["type"] != "thinking":
                 self._whole(block)
                 continue
             if self._open != "thinking":
                 self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
-                self._thought = True
+                self._thinking = text
                 if text:
                     self._piece("thinking_delta", "thinking", text)
             self._piece("signature_delta", "signature", block.get("signature") or "")

@@ -153,10 +153,15 @@ def thinking(entry: Json) -> Json:
     """The block of one entry of `reasoning_blocks`."""
     if entry["origin"] == NAME:
         return dict(entry["block"])
-    text, token = carrier.text_of(entry["block"]), carrier.pack(entry)
+    text = carrier.text_of(entry["block"])
     if not text:
-        return {"type": "redacted_thinking", "data": token}
-    return {"type": "thinking", "thinking": text, "signature": token}
+        return sealed(entry)
+    return {"type": "thinking", "thinking": text, "signature": carrier.pack(entry)}
+
+
+def sealed(entry: Json) -> Json:
+    """A block of the opaque part alone."""
+    return {"type": "redacted_thinking", "data": carrier.pack(entry)}
 
 
 def answer_blocks(message: Json, path: str, *, reasoning: list[tuple[Place, Json]]) -> list[Json]:

@@ -19,6 +19,7 @@ DIALECT = Dialect(
     encode_request=request.encode,
     decode_response=response.decode,
     encode_response=response.encode,
+    strip_foreign=request.strip_foreign,
     usage=response.usage,
     encode_error=failures.openai_error,
     decode_error=failures.read,

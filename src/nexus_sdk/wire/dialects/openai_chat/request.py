@@ -91,6 +91,24 @@ def decode(doc: Json) -> Json:
     return modern(doc)
 
 
+def strip_foreign(doc: Json, report: Report) -> Json:
+    """Without the blocks of other vendors that our answers carry, and with OpenRouter's back in
+    their place."""
+    ours = {"reasoning_blocks", "provider_blocks"} - report.accepts
+    messages = list(doc["messages"])
+    for place, message in enumerate(messages):
+        if not ours & message.keys():
+            continue
+        messages[place] = without(message, ours)
+        if own := opaque(message, "reasoning_blocks", "openai_chat"):
+            messages[place]["reasoning_details"] = [block for _, block in own]
+        else:
+            report.omitted(
+                f"messages.{place}.reasoning_blocks", "what another vendor made stays with it"
+            )
+    return doc if messages == doc["messages"] else doc | {"messages": messages}
+
+
 def encode(chat: Json, report: Report) -> Json:
     out = dict(chat)
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):

@@ -11,6 +11,7 @@ from nexus_sdk.wire.dialect import Dialect
 from nexus_sdk.wire.dialects.openai_responses import (
     decode,
     encode,
+    items,
     response_decode,
     response_encode,
     stream,
@@ -28,6 +29,7 @@ DIALECT = Dialect(
     encode_request=encode.request,
     decode_response=response_decode.response,
     encode_response=response_encode.response,
+    strip_foreign=items.strip_foreign,
     usage=stream.usage,
     encode_error=failures.openai_error,
     decode_error=failures.read,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from nexus_sdk.errors import Malformed, Unsupported
 from nexus_sdk.wire import carrier
 from nexus_sdk.wire.canonical import Placing, entry, text_of, without
-from nexus_sdk.wire.dialects.openai_responses.words import NAME, NATIVE_ITEMS
+from nexus_sdk.wire.dialects.openai_responses.words import NAME, NATIVE_ITEMS, OURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
 
 
@@ -61,6 +62,24 @@ def _other(item: Json, kind: str, path: str) -> Json:
     )
 
 
+def strip_foreign(doc: Json, report: Report) -> Json:
+    """Without reasoning that OpenAI did not make, and without the ids of items that it does not
+    know."""
+    told = doc.get("input")
+    if not isinstance(told, list):
+        return doc
+    kept: list[Json] = []
+    for place, item in enumerate(told):
+        made = OURS in (item.get("id") or "")
+        if item.get("type") == "reasoning" and (
+            made or carrier.is_packed(item.get("encrypted_content"))
+        ):
+            report.omitted(f"input.{place}", "reasoning that OpenAI did not make")
+            continue
+        kept.append(without(item, {"id"}) if made else item)
+    return doc if kept == told else doc | {"input": kept}
+
+
 class Run:
     """An assistant's items while they are read."""
 
@@ -94,7 +113,7 @@ class Run:
         self._call(item, {"type": "custom", "custom": custom}, {"name", "input"})
 
     def _call(self, item: Json, call: Json, told: set[str]) -> None:
-        own = {"item_id": item["id"]} if item.get("id") else {}
+        own = call_id(item)
         rest = without(item, {"type", "id", "call_id", "status", *told})
         self.calls.append({"id": item["call_id"]} | call | own | rest)
 
@@ -102,7 +121,8 @@ class Run:
         text = carrier.text_of(item)
         if text:
             self.thoughts.append(text)
-        self.put("reasoning_blocks", thought(item))
+        if told := thought(item):
+            self.put("reasoning_blocks", told)
 
     def native(self, item: Json) -> None:
         self.put("provider_blocks", entry(NAME, item))
@@ -123,16 +143,27 @@ class Run:
         return [{"role": "assistant", "content": self.texts or None} | members]
 
 
-def thought(item: Json) -> Json:
+def call_id(item: Json) -> Json:
+    """A call item's own id, which is not the call's; not when we made it."""
+    told = item.get("id") or OURS
+    return {} if OURS in told else {"item_id": told}
+
+
+def thought(item: Json) -> Json | None:
     """The entry of a reasoning item: another vendor's block that came in its ciphertext, or the
-    item itself."""
-    packed = carrier.unpack(item.get("encrypted_content") or "", carrier.text_of(item))
+    item itself; None for one that we made of plain text."""
+    sealed = item.get("encrypted_content") or ""
+    packed = carrier.unpack(sealed, carrier.text_of(item))
+    if packed is None and not sealed and OURS in (item.get("id") or ""):
+        return None
     return packed or entry(NAME, item)
 
 
 def header(item: Json) -> Json | None:
     """The entry that keeps the names of a message item, None when it has none."""
     names = without(item, {"type", "content", "status", "role"})
+    if OURS in (names.get("id") or ""):
+        del names["id"]
     return entry(NAME, {"type": "message"} | names) if names else None
 
 

@@ -19,8 +19,11 @@ ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"
 
 
 def terminal(event: StreamEvent) -> bool:
+    """OpenRouter also sends `[DONE]` after the last event."""
     doc = event.doc
-    return (isinstance(doc, dict) and doc.get("type") in ENDS) or error(event) is not None
+    if isinstance(doc, dict) and doc.get("type") in ENDS:
+        return True
+    return event.data.startswith(b"[DONE]") or error(event) is not None
 
 
 def error(event: StreamEvent) -> UpstreamFailed | None:

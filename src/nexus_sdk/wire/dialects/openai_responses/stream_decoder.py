@@ -92,7 +92,7 @@ class Decoder:
     def _call(self, output_index: int, item: Json) -> list[Json]:
         index = self._calls[output_index] = len(self._calls)
         kind, body = _CALL_BODIES[item["type"]]
-        own = {"item_id": item["id"]} if item.get("id") else {}
+        own = items.call_id(item)
         rest = without(item, {"type", "id", "call_id", "status", "name", "arguments", "input"})
         head = {
             "index": index,
@@ -116,10 +116,9 @@ class Decoder:
         if kind == "message":
             return self._late_message(output_index, item)
         if kind == "reasoning":
-            return [
-                *self._late_thoughts(output_index, item),
-                self._put("reasoning_blocks", items.thought(item)),
-            ]
+            told = items.thought(item)
+            late = self._late_thoughts(output_index, item)
+            return late + ([self._put("reasoning_blocks", told)] if told else [])
         return [self._put("provider_blocks", entry(NAME, item))]
 
     def _late(self, key: _Key, text: Json) -> list[Json]:

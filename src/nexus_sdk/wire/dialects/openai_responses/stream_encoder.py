@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 class Encoder:
     """One stream's. Only the first choice can be told. A tool's call stays open until the answer
-    ends, since calls may come in turns; anything else ends when the next item begins."""
+    ends, since calls may come in turns; reasoning until its ciphertext comes, which some providers
+    send late; a message ends when the next item begins."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -29,7 +30,8 @@ class Encoder:
         self._number = 0
         self._response: Json = {}
         self._items: list[Item] = []
-        self._current: Message | Reasoning | None = None
+        self._current: Message | None = None
+        self._thinking: Reasoning | None = None
         self._names: Json = {}
         self._calls: dict[int, Call] = {}
         self._heads: dict[int, Json] = {}
@@ -116,22 +118,24 @@ class Encoder:
         self._current = None
 
     def _message(self) -> Message:
-        if not isinstance(self._current, Message):
-            self._end_current()
+        if self._current is None:
             names = {"id": self._id("msg")} | without(self._names, {"type"})
             self._names = {}
             self._current = self._begin(Message(self._tell, len(self._items), names))
         return self._current
 
     def _reasoning(self) -> Reasoning:
-        if not isinstance(self._current, Reasoning):
+        if self._thinking is None:
             self._end_current()
             names = {"id": self._id("rs")}
-            self._current = self._begin(Reasoning(self._tell, len(self._items), names))
-        return self._current
+            self._thinking = self._begin(Reasoning(self._tell, len(self._items), names))
+        return self._thinking
 
     def _think(self, text: str) -> None:
-        if not isinstance(self._current, Reasoning) and self._thought:
+        if self._thinking is not None and self._items[-1] is not self._thinking:
+            self._thinking.end()
+            self._thinking = None
+        if self._thinking is None and self._thought:
             # The canonical form parts blocks of reasoning by an empty line; here they are items.
             text = text.removeprefix("\n\n")
         self._thought = True
@@ -146,7 +150,7 @@ class Encoder:
                 self._thought = True
                 item.text(text)
             item.seal(output.reasoning(told))
-            self._current = None
+            self._thinking = None
 
     def _native(self, entries: list[Json]) -> None:
         for told in entries:
@@ -163,7 +167,7 @@ class Encoder:
 
     def _annotate(self, annotation: Json) -> None:
         flat = output.flat_annotation(annotation)
-        if flat is None or not isinstance(self._current, Message):
+        if flat is None or self._current is None:
             return
         start = self._current.start
         moved = {key: flat[key] - start for key in ("start_index", "end_index") if key in flat}
