@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nexus_sdk.compliance.inspection import Inspector
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
+from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.model import Failure, Refused, Response
 from nexus_sdk.pipe import Opening, StreamPipe
 from nexus_sdk.stages import answering, limits, retry
@@ -156,9 +157,10 @@ def _judged(
     if isinstance(reply, Failure):
         return reply, None
     if opening is not None and reply.streamed and opening.pipe.error is not None and not opening.first:
-        failure = getattr(opening.pipe.error, "failure", None)
-        if failure is not None:
-            return Failure(failure.kind, f"its stream began with an error: {failure.reason}"), None
+        error = opening.pipe.error
+        if isinstance(error, UpstreamFailed):
+            kind = error.failure.kind if error.failure else "protocol"
+            return Failure(kind, f"its stream began with an error: {error.message}"), None
     return answering.judged(reply, call)
 
 

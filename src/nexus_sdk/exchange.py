@@ -67,6 +67,7 @@ class Exchange:
         self.trail.usage = usage
         rates = self.snapshot.rates(target)
         if rates is None:
+            self.trail.unpriced = True
             self.trail.notes.append(f"unpriced: {target.provider}/{target.model}")
             return
         self._bills.append(cost(usage, rates))

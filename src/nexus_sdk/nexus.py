@@ -220,9 +220,11 @@ class Nexus:
             return secrets.token_bytes(32)
 
     def _spool(self) -> Spool | None:
-        if self.settings.audit == "off":
-            return None
         audit = self._snapshot.policy.audit
+        if self.settings.audit == "off":
+            if audit.mode == "strict":
+                raise BadSettings("NEXUS_AUDIT=off: the policy demands a strict audit trail; change the policy instead")
+            return None
         folder = self.settings.state_dir
         return Spool(
             folder / "audit",

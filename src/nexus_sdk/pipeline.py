@@ -6,11 +6,12 @@ ends as exactly one audit event, whatever happened to it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from nexus_sdk import attempts, planning
 from nexus_sdk.effects import Finish, Lookup, Record, Relay, Reserve, Settle, Store
-from nexus_sdk.errors import NexusError, NotAllowed
+from nexus_sdk.errors import AuditUnavailable, NexusError, NotAllowed
 from nexus_sdk.exchange import Exchange
 from nexus_sdk.model import Answer, Cached, Outcome, Refused
 from nexus_sdk.pipe import RawPipe
@@ -32,7 +33,7 @@ def handle(request: Request, snapshot: Snapshot, clock: Clock) -> Flow[None]:
     try:
         yield from _serve(request, exchange)
     except NexusError as err:
-        yield from _record(exchange, error=err)
+        yield from _record_refusal(exchange, err)
         yield from Finish(answering.refusal(err, exchange.trail))
 
 
@@ -159,6 +160,10 @@ def _answer_stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) 
         yield from Finish()
         return
     pipe = sent.opening.pipe
+    if pipe.error is not None and not sent.opening.first:
+        # Refused before the caller was given anything: an answer of our own, with its own status.
+        yield from _settle(exchange, sent, pipe.usage or answering.estimated(call, pipe.output_chars()))
+        raise pipe.error
     pipe.keep = key is not None
     outcome = yield from Relay(Answer(response.status, headers), pipe, tuple(sent.opening.first))
     tail = pipe.end(outcome)
@@ -212,6 +217,14 @@ def _keep(exchange: Exchange, key: str, entry: Cached, *, complete: bool) -> Flo
         else None
     )
     yield from Store(key, stamped, cache.ttl_s)
+
+
+def _record_refusal(exchange: Exchange, error: NexusError) -> Flow[None]:
+    """The event of a request that was refused. Nothing is given to the caller that an event was promised for, so a
+    trail that cannot be written does not change the refusal; the spool counts what it could not keep."""
+    strict = exchange.snapshot.policy.audit.mode == "strict" and not isinstance(error, AuditUnavailable)
+    with suppress(AuditUnavailable):
+        yield from Record(exchange.trail.event(error=error), strict=strict)
 
 
 def _record(

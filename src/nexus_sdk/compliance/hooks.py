@@ -8,7 +8,6 @@ where it applies.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from nexus_sdk.compliance.guard import StreamRules
@@ -16,6 +15,7 @@ from nexus_sdk.compliance.rules import Rule
 from nexus_sdk.compliance.scanner import Scanner
 from nexus_sdk.compliance.vault import PLACEHOLDER
 from nexus_sdk.compliance.verdict import STRICTNESS, Ruling
+from nexus_sdk.stages.selectors import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,27 +37,23 @@ PLACEHOLDER_RULE = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One hook at one stage. `actions` by rule id; a rule that is `off` is not in it. The three lists hold names that
-    may contain `*`; None means everywhere."""
+    """One hook at one stage. `actions` by rule id; a rule that is `off` is not in it. The three sets of names
+    may hold `*`; None means everywhere."""
 
     name: str
     priority: int
     actions: Mapping[str, str]
     reversible: bool
-    endpoints: tuple[str, ...] | None = None
-    models: tuple[str, ...] | None = None
-    keys: tuple[str, ...] | None = None
+    endpoints: Names | None = None
+    models: Names | None = None
+    keys: Names | None = None
 
     def applies(self, endpoint: str, model: str, key: str) -> bool:
         return (
-            _matches(self.endpoints, endpoint)
-            and _matches(self.models, model)
-            and _matches(self.keys, key)
+            (self.endpoints is None or endpoint in self.endpoints)
+            and (self.models is None or model in self.models)
+            and (self.keys is None or key in self.keys)
         )
-
-
-def _matches(globs: tuple[str, ...] | None, value: str) -> bool:
-    return globs is None or any(fnmatchcase(value, glob) for glob in globs)
 
 
 @dataclass(slots=True)
@@ -131,7 +127,7 @@ def actions_for(
     """The action of each rule: its own override, else that of the longest prefix (`pii.*`), else the default."""
     out: dict[str, str] = {}
     for rule_id in rule_ids:
-        fitting = [name for name in overrides if fnmatchcase(rule_id, name)]
+        fitting = [name for name in overrides if rule_id in Names([name])]
         action = overrides[max(fitting, key=len)] if fitting else default
         if action != "off":
             out[rule_id] = action

@@ -124,10 +124,10 @@ def resolve(
 
     Every run of whole digit groups is tried against every rule of its count. Of claims that
     overlap, one with a check digit wins over one without, then one in context, then one that cuts
-    nothing off, then the longer, then the leftmost, then one that needs no context; the order of `rules` is of no consequence.
-    `in_context(rule, start, end)`: is one of the rule's context words near? It is asked of the
-    whole candidate, so that a label before a list goes for all of it, and once for rules that share
-    their words.
+    nothing off, then the longer, the leftmost, and one that needs no context; the order of `rules`
+    is of no consequence. `in_context(rule, start, end)`: is one of the rule's context words near?
+    It is asked of the whole candidate, so that a label before a list goes for all of it, and once
+    for rules that share their words.
     """
     counts = _counts(tuple(rules))
     claims: list[_Claim] = []

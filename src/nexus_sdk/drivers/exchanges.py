@@ -182,7 +182,7 @@ class AsyncEvents:
             return tail
         finally:
             flow.close()
-            self._host.release()
+            await self._host.release()
 
 
     def __del__(self) -> None:
@@ -219,4 +219,4 @@ async def arun(flow: Flow[None], host: AsyncHost) -> Answer | AsyncEvents:
     finally:
         if not streaming:
             flow.close()
-            host.release()
+            await host.release()

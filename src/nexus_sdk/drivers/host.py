@@ -38,8 +38,8 @@ class _Host[Body]:
         self._leading = ""
         self.body: Body | None = None
 
-    def release(self) -> None:
-        """The flow has ended, however it did: whoever waits for its answer need not wait any longer."""
+    def _abandon(self) -> None:
+        """Whoever waits for this flow's answer need not wait any longer."""
         if self._leading:
             key, self._leading = self._leading, ""
             self._store.abandon(key)
@@ -64,6 +64,12 @@ class SyncHost(_Host["SyncBody"]):
     ) -> None:
         super().__init__(store, spool, observe)
         self._upstream = upstream
+
+    def release(self) -> None:
+        """The flow has ended, however it did."""
+        self._abandon()
+        if self.body is not None:
+            self.body.close()
 
     def perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911  one line an effect
         match effect:
@@ -117,6 +123,12 @@ class AsyncHost(_Host["AsyncBody"]):
     ) -> None:
         super().__init__(store, spool, observe)
         self._upstream = upstream
+
+    async def release(self) -> None:
+        """The flow has ended, however it did."""
+        self._abandon()
+        if self.body is not None:
+            await self.body.close()
 
     async def perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911  one line an effect
         match effect:

@@ -18,6 +18,7 @@ from nexus_sdk.stages.identity import KeyIndex
 from nexus_sdk.stages.limits import Limits, compile_limits
 from nexus_sdk.stages.retry import Health
 from nexus_sdk.stages.routes import Routes, compile_routes
+from nexus_sdk.stages.selectors import Names
 from nexus_sdk.wire.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class Snapshot:
         return rule if rule.attempts == attempts else _retry(rule.model_dump_json(), attempts)
 
     def origin_name(self, request: Request) -> str:
-        """What the caller's own upstream is called in plans and events: its host. Empty when there is none."""
-        return "" if request.origin is None else _host(request.origin.base_url)
+        """What the caller's own upstream is called in plans and events. Empty when there is none."""
+        return "" if request.origin is None else _own_name(request.origin.base_url)
 
     def account(self, target: Target, call: Call) -> Account:
         """Where `target` is. The policy's providers first, else the caller's own upstream."""
@@ -98,11 +99,17 @@ class Snapshot:
     def rates(self, target: Target) -> Rates | None:
         """What a token costs there; None when nobody said."""
         account = self.accounts.get(target.provider)
-        kind = account.kind if account else _OWN_KINDS.get(target.provider, "openai")
+        kind = account.kind if account else _vendor(target.provider)
         return self.prices.find(target.provider, kind, target.model)
 
 
-_OWN_KINDS = {"api.anthropic.com": "anthropic"}
+_VENDORS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
+"""Whose prices hold where the caller's own upstream is the vendor itself. A server of one's own has no known price,
+whatever its models are called."""
+
+
+def _vendor(name: str) -> str:
+    return _VENDORS.get(name.removeprefix("@").partition("/")[0], "")
 
 
 @lru_cache(maxsize=64)
@@ -113,8 +120,10 @@ def _retry(rule: str, attempts: int) -> doc.Retry:
 
 
 @lru_cache(maxsize=256)
-def _host(base_url: str) -> str:
-    return urlsplit(base_url).netloc.lower() or "own"
+def _own_name(base_url: str) -> str:
+    """`@host:port/path`: no name of a provider begins so, and credentials of a URL never come into an event."""
+    parts = urlsplit(base_url)
+    return f"@{parts.netloc.rpartition('@')[2].lower()}{parts.path.rstrip('/')}"
 
 
 @lru_cache(maxsize=256)
@@ -122,7 +131,7 @@ def _own(base_url: str, endpoint: str) -> Account:
     """The caller's own upstream speaks what the caller speaks, at the same place."""
     row = ENDPOINTS.get(endpoint)
     return Account(
-        name=_host(base_url),
+        name=_own_name(base_url),
         kind="openai",
         base_url=base_url.rstrip("/"),
         endpoints={endpoint: (row.dialect, row.suffix)} if row else {},
@@ -207,8 +216,8 @@ def _hook(hook: doc.Hook, actions: Mapping[str, str], stage: str) -> Hook:
     )
 
 
-def _names(names: list[str] | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(names)
+def _names(names: list[str] | None) -> Names | None:
+    return None if names is None else Names(names)
 
 
 def _pack_rules(loaded: Loaded, packs: Iterable[str]) -> Iterable[Rule]:

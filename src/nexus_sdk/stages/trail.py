@@ -49,6 +49,7 @@ class Trail:
         self.cache = "off"
         self.usage: Usage | None = None
         self.bills: tuple[Bill, ...] = ()
+        self.unpriced = False
         self.saved_pico = 0
         self.target: Target | None = None
         self.arm = ""
@@ -133,7 +134,7 @@ class Trail:
             },
             "cache": self.cache,
             "usage": _usage(self.usage) if self.usage else None,
-            "cost_usd": usd(sum(bill.total for bill in self.bills)),
+            "cost_usd": None if self.unpriced else usd(sum(bill.total for bill in self.bills)),
             "saved_usd": usd(self.saved_pico),
             "cost": [_line(item) for bill in self.bills for item in bill.items],
             "fidelity": {"coerced": self.coerced, "dropped": self.dropped},

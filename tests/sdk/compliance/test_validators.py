@@ -315,8 +315,8 @@ def base62(number: int) -> str:
     return digits
 
 
-def test_github_checksum_of_a_published_token() -> None:
-    body = "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"  # revoked long ago; published with its checksum
+def test_github_checksum_of_a_foreign_token() -> None:
+    body = "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"  # a sample that this code did not make
     assert accepts("github_token", "ghp_" + body + "0mLq17")
     assert not accepts("github_token", "ghp_" + body + "0mLq18")
 
