@@ -53,8 +53,12 @@ class Inspector:
         return "redact" if self.redacted else "approve"
 
     def document(self, doc: Json, text_map: TextMap) -> dict[Path, Json]:
-        """New values by path, for the texts that change. Raises Blocked."""
-        return self.texts(leaves(doc, text_map))
+        """New values by path, for the texts that change. Raises Blocked.
+
+        The tokens that `logprobs` lists beside a changed text spell it out once more: they go.
+        """
+        edits = self.texts(leaves(doc, text_map))
+        return edits | _without_logprobs(doc, edits) if edits else edits
 
     def texts(self, found: list[Leaf]) -> dict[Path, Json]:
         """As `document`, for texts that are already at hand."""
@@ -156,6 +160,17 @@ class Inspector:
 
 def strictest(actions: list[str]) -> str:
     return max(actions, key=STRICTNESS.__getitem__, default="approve")
+
+
+def _without_logprobs(doc: Json, edits: dict[Path, Json]) -> dict[Path, Json]:
+    found: dict[Path, Json] = {}
+    for path in edits:
+        node = doc
+        for depth, step in enumerate(path):
+            if isinstance(node, dict) and node.get("logprobs"):
+                found[*path[:depth], "logprobs"] = [] if isinstance(node["logprobs"], list) else None
+            node = node[step]
+    return found
 
 
 def _values(index: int, leaf: Leaf, pieces: dict[int, list[Piece]]) -> list[_Value]:

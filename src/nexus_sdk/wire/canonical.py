@@ -11,6 +11,7 @@ from nexus_sdk.errors import Malformed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
 
 EXTENSIONS = frozenset({"reasoning_content", "reasoning_blocks", "provider_blocks", "annotations"})
@@ -147,6 +148,20 @@ def stranded(message: Json, origin: str) -> bool:
     return any(entry["block"].get("type") != "message" for entry in told)
 
 
+def tell_file_extras(part: Json, path: str, report: Report) -> None:
+    """Tells what Anthropic's documents have beside the file: their citations are asked for, and
+    `context` is read."""
+    for key in sorted(part.keys() - {"type", "file"}):
+        told = part[key]
+        asked = (
+            told.get("enabled")
+            if isinstance(told, dict) and key == "citations"
+            else key == "context"
+        )
+        tell = report.dropped if asked else report.omitted
+        tell(f"{path}.{key}", "a file part has no such member")
+
+
 def plain_text(part: Json) -> str | None:
     """The text of Anthropic's documents of text or of parts, and of its search results; None for
     any other part."""
@@ -166,6 +181,16 @@ def plain_text(part: Json) -> str | None:
 def tool_kind(tool: Json) -> str:
     """A tool's type. Mistral's and Groq's clients leave it out for functions."""
     return str(tool.get("type") or ("function" if "function" in tool else ""))
+
+
+def without_choice(body: Json) -> Json:
+    """`body` less what says how tools are chosen, when it has no tools (any more): the APIs refuse
+    the one without the other, and an empty list."""
+    return (
+        body
+        if body.get("tools")
+        else without(body, {"tools", "tool_choice", "parallel_tool_calls"})
+    )
 
 
 def tool_calls(message: Json) -> list[Json]:

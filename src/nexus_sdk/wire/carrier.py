@@ -5,7 +5,8 @@ B's own form, with A's signature or ciphertext packed into B's opaque field; whe
 block is put together again.
 
 Only opaque members are packed. The readable text stays where B's readers, and our own inspection,
-see it: a client cannot hide text from the policy in a token that it made up."""
+see it: a client cannot hide text from the policy in a token that it made up.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Token counts as the vendors tell them, read into `Usage` and carried between dialects.
 
 The OpenAI family counts cached tokens into the input; Anthropic counts them beside it. Names differ
-by vendor and by API; each alias stands in the table with its source."""
+by vendor and by API; each alias stands in the table with its source.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ class Slot(NamedTuple):
     `text`: the next piece of the channel's text. `json`: the next piece of JSON text. `whole`,
     `whole_json`: all of the channel's text at once, either as a repeat of what was streamed or
     without any piece before it. `logprobs`: tokens of the channel's text once more, to be removed
-    where the text was changed."""
+    where the text was changed.
+    """
 
     channel: Channel
     holder: Json

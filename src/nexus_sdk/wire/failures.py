@@ -73,7 +73,8 @@ def in_stream(event: StreamEvent) -> UpstreamFailed | None:
     """The error that an event inside a stream with status 200 tells, or None for any other event.
 
     Shapes: `{"error": ...}`, also beside `choices` (OpenRouter); `event: error` with a flat body;
-    vLLM's `{"object": "error"}`; Anthropic's `{"type": "error"}`."""
+    vLLM's `{"object": "error"}`; Anthropic's `{"type": "error"}`.
+    """
     doc = event.doc
     if not isinstance(doc, dict):
         return failed(read(200, event.data)) if event.name == "error" else None

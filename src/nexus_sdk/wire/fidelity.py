@@ -21,7 +21,8 @@ class Report:
 
     `accepts` names the extensions of the OpenAI shape that this target takes although OpenAI does
     not (`cache_control`, `reasoning_content`, `top_k` ...). `max_output_tokens` is the target
-    model's ceiling, when known."""
+    model's ceiling, when known.
+    """
 
     __slots__ = ("_coerced", "_dropped", "_omitted", "accepts", "max_output_tokens")
 

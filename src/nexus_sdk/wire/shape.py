@@ -94,7 +94,8 @@ def refuse_lookalikes(doc: Json, known: frozenset[str], free: frozenset[str]) ->
     was judged.
 
     `known` are keys of which no two are alike, so that an object with these alone needs no look.
-    Below a key in `free` all is the user's own data, and is not looked at."""
+    Below a key in `free` all is the user's own data, and is not looked at.
+    """
     todo: list[tuple[str, Json]] = [("", doc)]
     while todo:
         path, node = todo.pop()

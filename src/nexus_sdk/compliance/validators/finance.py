@@ -33,7 +33,7 @@ _NETWORKS = (
     ("56", "69", (12, 13, 14, 15, 16, 17, 18, 19)),
 )
 
-# Characters of an IBAN by country: the SWIFT IBAN registry, release 99 (December 2024).
+# Characters of an IBAN by country: the SWIFT IBAN registry, release 101.
 _IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22,
     "BI": 27, "BR": 29, "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27,

@@ -1,9 +1,10 @@
-"""Golden files: what goes in stands beside what must come out. `pytest --regen` writes the latter anew; the review is
-the difference that version control shows.
+"""Golden files: what goes in stands beside what must come out. `pytest --regen` writes the latter
+anew; the review is the difference that version control shows.
 
-    golden/requests/<dialect>/<case>.json   what a client sends; <case>.to.<other>.json: what another upstream gets
-    golden/answers/<dialect>/<case>.json    what an upstream answers; .to.<other>.json: what another client gets
-    golden/streams/<dialect>/<case>.sse     the same as events
+    golden/requests/<dialect>/<case>.json   what a client sends; <case>.to.<other>.json: what
+    another upstream gets golden/answers/<dialect>/<case>.json    what an upstream answers;
+    .to.<other>.json: what another client gets golden/streams/<dialect>/<case>.sse     the same as
+    events
 """
 
 from __future__ import annotations
@@ -84,7 +85,11 @@ def merged(told: list[Any]) -> Any:
         answer |= {key: chunk[key] for key in ("id", "model", "usage") if chunk.get(key)}
         for part in chunk["choices"]:
             _merge(message, part.get("delta") or {})
-            rest = {key: value for key, value in part.items() if key not in {"delta", "index", "logprobs"}}
+            rest = {
+                key: value
+                for key, value in part.items()
+                if key not in {"delta", "index", "logprobs"}
+            }
             choice |= {key: value for key, value in rest.items() if value is not None}
     return answer
 
@@ -97,11 +102,16 @@ def _merge(into: dict[str, Any], delta: Any) -> None:
             into[key] = into.get(key, "") + value
         elif isinstance(value, dict):
             _merge(into.setdefault(key, {}), value)
-        elif isinstance(value, list) and all(isinstance(item, dict) and "index" in item for item in value):
+        elif isinstance(value, list) and all(
+            isinstance(item, dict) and "index" in item for item in value
+        ):
             known = into.setdefault(key, [])
             for item in value:
                 while len(known) <= item["index"]:
                     known.append({})
-                _merge(known[item["index"]], {name: told for name, told in item.items() if name != "index"})
+                _merge(
+                    known[item["index"]],
+                    {name: told for name, told in item.items() if name != "index"},
+                )
         else:
             into[key] = value

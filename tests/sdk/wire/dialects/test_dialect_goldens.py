@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dialect_golden as golden
 import pytest
@@ -9,20 +9,32 @@ from nexus_sdk.errors import Unsupported
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.fidelity import Report
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def others(path: Path) -> list[str]:
     return [name for name in golden.CHATS if name != path.parent.name]
 
 
 @pytest.mark.parametrize("source", golden.cases("requests"), ids=golden.name)
-def test_a_request_reaches_another_upstream_as_its_golden_says(source: Path, *, regen: bool) -> None:
+def test_a_request_reaches_another_upstream_as_its_golden_says(
+    source: Path, *, regen: bool
+) -> None:
     dialect = DIALECTS[source.parent.name]
     dialect.read(golden.load(source))
     for target in others(source):
         report = Report()
         try:
-            body = DIALECTS[target].encode_request(dialect.decode_request(golden.load(source)), report)
-            told = {"body": body, "changes": report.changes, "drops": report.drops, "omissions": report.omissions}
+            body = DIALECTS[target].encode_request(
+                dialect.decode_request(golden.load(source)), report
+            )
+            told = {
+                "body": body,
+                "changes": report.changes,
+                "drops": report.drops,
+                "omissions": report.omissions,
+            }
         except Unsupported as err:
             told = {"refused": err.message, "param": err.param}
         golden.check(source, target, golden.pretty(told), regen=regen)

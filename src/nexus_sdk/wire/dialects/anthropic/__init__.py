@@ -1,7 +1,8 @@
 """The Anthropic Messages API.
 
 Source: https://docs.anthropic.com/en/api/messages, version 2023-06-01, and the types of the
-anthropic package 2.12. A field that is not named here travels unchanged in both directions."""
+anthropic package 2.12. A field that is not named here travels unchanged in both directions.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire.canonical import modern, tool_kind, without
+from nexus_sdk.wire.canonical import modern, tool_kind, without, without_choice
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.anthropic import turns
 from nexus_sdk.wire.dialects.anthropic.words import (
@@ -81,7 +81,7 @@ def request(chat: Json, report: Report) -> Json:
     for translate in _MEMBERS:
         body |= translate(given, report)
     system, messages = turns.conversation(chat["messages"], report)
-    return body | ({"system": system} if system else {}) | {"messages": messages}
+    return without_choice(body) | ({"system": system} if system else {}) | {"messages": messages}
 
 
 def _max_tokens(chat: Json, report: Report) -> Json:

@@ -80,14 +80,15 @@ def finish(doc: Json) -> Json:
     return out
 
 
-def stop(choice: Json, *, called: bool) -> Json:
+def stop(choice: Json, *, called: bool, refused: bool) -> Json:
     """Anthropic's `stop_reason` and `stop_sequence`. `called`: the answer calls tools, of which
-    some providers say `stop`."""
+    some providers say `stop`. `refused`: it holds OpenAI's `refusal`, which has no finish reason of
+    its own."""
     native, reason = choice.get("native_finish_reason"), choice.get("finish_reason")
     if native not in FINISH_FINER:
         native = STOP.get(reason or "stop", "end_turn")
-        if called and native == "end_turn":
-            native = "tool_use"
+        if native == "end_turn" and (called or refused):
+            native = "tool_use" if called else "refusal"
     return {"stop_reason": native, "stop_sequence": choice.get("stop_sequence")}
 
 
@@ -104,7 +105,8 @@ def encode(chat: Json, reply: Reply) -> Json:
     }
     called = any(block["type"] == "tool_use" for block in content)
     counted = {"usage": own_usage(chat.get("usage") or {})}
-    return head | stop(choice, called=called) | counted | without(chat, _CANONICAL)
+    stopped = stop(choice, called=called, refused=bool(message.get("refusal")))
+    return head | stopped | counted | without(chat, _CANONICAL)
 
 
 def usage(doc: Json) -> Usage | None:

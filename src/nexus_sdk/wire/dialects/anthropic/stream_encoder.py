@@ -1,7 +1,8 @@
 """Canonical chunks → a stream of message events.
 
 Each content block ends before the next begins, has an index of its own, and is told as its text
-arrives."""
+arrives.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +40,7 @@ class Encoder:
         self._call: Call | None = None
         self._tools = ToolQueue()
         self._late: list[Json] = []
+        self._refused = False
         self._finish: Json = {}
         self._extras: Json = {}
         self._usage: Json = {}
@@ -60,7 +62,8 @@ class Encoder:
         self._start({})
         self._settle()
         usage = response.own_usage(self._usage)
-        delta = self._extras | response.stop(self._finish, called=self._tools.any)
+        stopped = response.stop(self._finish, called=self._tools.any, refused=self._refused)
+        delta = self._extras | stopped
         self._emit("message_delta", {"delta": delta, "usage": usage})
         self._emit("message_stop", {})
         return self._take()
@@ -127,6 +130,10 @@ class Encoder:
         if self._open != "text":
             self._begin("text", {"type": "text", "text": ""})
         self._piece("text_delta", "text", text)
+
+    def _refuse(self, text: str) -> None:
+        self._refused = True
+        self._text(text)
 
     def _think(self, text: str) -> None:
         if self._open != "thinking":
@@ -201,6 +208,7 @@ class Encoder:
     def _settle(self) -> None:
         """The end of the answer: every call is told as far as it came, then what had to wait for
         them."""
+        self._tools.finish()
         while self._flush() and self._call is not None:
             self._call.done = True
             self._call = None
@@ -215,7 +223,7 @@ class Encoder:
         "reasoning_blocks": _reasoned,
         "provider_blocks": _native,
         "content": _text,
-        "refusal": _text,
+        "refusal": _refuse,
         "annotations": _annotate,
         "tool_calls": _called,
     }

@@ -2,7 +2,8 @@
 
 Other APIs may send the arguments of parallel calls in turns. Here a block must end before the next
 begins, and cannot be opened again. So a call streams live as soon as those before it are complete
-JSON, and waits until then."""
+JSON, and waits until then.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +11,14 @@ import re
 from typing import TYPE_CHECKING
 
 from nexus_sdk.wire.canonical import without
+from nexus_sdk.wire.json import dumps
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
-NOT_ANTHROPICS = frozenset({"type", "function", "index", "item_id", "status", "namespace"})
+NOT_ANTHROPICS = frozenset(
+    {"type", "function", "custom", "index", "item_id", "status", "namespace"}
+)
 """Members of a canonical call that a `tool_use` block does not have."""
 
 _MARK = re.compile(r'["\\{}\[\]]')
@@ -59,24 +63,40 @@ class Braces:
 class Call:
     """One tool call: its head, and the fragments that have not gone out yet."""
 
-    __slots__ = ("braces", "done", "head", "waiting")
+    __slots__ = ("braces", "custom", "done", "head", "waiting")
 
     def __init__(self) -> None:
         self.head: Json = {}
+        self.custom = False
         self.waiting: list[str] = []
         self.braces = Braces()
         self.done = False
 
     def take(self, piece: Json) -> None:
-        function = piece.get("function") or {}
+        function = piece.get("function") or piece.get("custom") or {}
         if piece.get("id"):
             self.head["id"] = piece["id"]
         if function.get("name"):
             self.head.setdefault("name", function["name"])
         self.head |= without(piece, {"id", *NOT_ANTHROPICS})
-        if text := function.get("arguments"):
+        if "custom" in piece:
+            self._take_input(function.get("input") or "")
+        elif text := function.get("arguments"):
             self.waiting.append(text)
             self.braces.feed(text)
+
+    def _take_input(self, text: str) -> None:
+        """A piece of a custom tool's input, as the text of the one member of an object."""
+        if not self.custom:
+            self.custom = True
+            self.waiting.append('{"input":"')
+        if text:
+            self.waiting.append(dumps(text)[1:-1].decode())
+
+    def finish(self) -> None:
+        """No piece comes after this."""
+        if self.custom:
+            self.waiting.append('"}')
 
 
 class ToolQueue:
@@ -96,6 +116,11 @@ class ToolQueue:
     def current(self) -> Call | None:
         """The first call that has not ended."""
         return next((call for call in self._calls.values() if not call.done), None)
+
+    def finish(self) -> None:
+        """The answer ends."""
+        for call in self._calls.values():
+            call.finish()
 
     @property
     def any(self) -> bool:

@@ -228,12 +228,15 @@ def citation_of(annotation: Json) -> tuple[int, int, Json]:
 
 
 def _tool_use(call: Json, path: str) -> Json:
-    function = call.get("function")
-    if function is None:
-        raise Unsupported("calls of custom tools have no equivalent", param=f"{path}.type")
+    """A call as a block. A custom tool's input, which is any text, is the one member of an
+    object."""
     rest = without(call, {"id", *NOT_ANTHROPICS})
-    block = {"type": "tool_use", "id": call["id"], "name": function["name"]}
-    return block | {"input": arguments(function.get("arguments") or "", path)} | rest
+    if "custom" in call:
+        name, given = call["custom"]["name"], {"input": call["custom"]["input"]}
+    else:
+        name = call["function"]["name"]
+        given = arguments(call["function"].get("arguments") or "", path)
+    return {"type": "tool_use", "id": call["id"], "name": name, "input": given} | rest
 
 
 def arguments(text: str, path: str) -> Json:

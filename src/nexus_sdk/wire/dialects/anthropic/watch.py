@@ -1,7 +1,8 @@
 """The texts of a message event, for enforcement on a stream in this dialect.
 
 Channels: `(index, "text")`, `(index, "thinking")` and `(index, "json")` for what streams in a
-block; below `(index, "block")` for what a block brings all at once."""
+block; below `(index, "block")` for what a block brings all at once.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 `reasoning_blocks`.
 
 Sources: https://openrouter.ai/docs/use-cases/reasoning-tokens,
-https://docs.mistral.ai/capabilities/reasoning."""
+https://docs.mistral.ai/capabilities/reasoning.
+"""
 
 from __future__ import annotations
 

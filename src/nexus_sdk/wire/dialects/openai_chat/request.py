@@ -3,7 +3,8 @@ OpenAI's alone.
 
 `encode` is for a request that came in another dialect. What OpenAI's API does not have is told, or
 put in a form that it has. A target that takes an extension says so (`Report.accepts`): then it
-travels as it is."""
+travels as it is.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +18,10 @@ from nexus_sdk.wire.canonical import (
     opaque,
     plain_text,
     stranded,
+    tell_file_extras,
     tool_kind,
     without,
+    without_choice,
 )
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects.openai_chat.words import FIELDS, FREE, KNOWN, MESSAGE
@@ -118,20 +121,27 @@ def encode(chat: Json, report: Report) -> Json:
     if chat.get("tools"):
         tools = [_tool(tool, f"tools.{i}", report) for i, tool in enumerate(chat["tools"])]
         out["tools"] = [tool for tool in tools if tool is not None]
-    _tool_choice(out, report)
-    out["messages"] = []
+    _words(out, report)
+    out["messages"] = _messages(chat["messages"], report)
+    return without_choice(out)
+
+
+def _messages(messages: list[Json], report: Report) -> list[Json]:
+    out: list[Json] = []
     images: list[Json] = []
-    for place, message in enumerate(chat["messages"]):
+    for place, message in enumerate(messages):
         if images and message["role"] != "tool":
-            out["messages"].append({"role": "user", "content": images})
+            out.append({"role": "user", "content": images})
             images = []
-        out["messages"].append(_message(message, f"messages.{place}", report, images))
-    if images:
-        out["messages"].append({"role": "user", "content": images})
-    return out
+        out.append(_message(message, f"messages.{place}", report, images))
+    return [*out, {"role": "user", "content": images}] if images else out
 
 
-def _tool_choice(out: Json, report: Report) -> None:
+def _words(out: Json, report: Report) -> None:
+    """Words that OpenAI has other ones for, or none."""
+    if out.get("reasoning_effort") == "max":
+        report.coerced("reasoning_effort: max->xhigh")
+        out["reasoning_effort"] = "xhigh"
     choice = out.get("tool_choice")
     if isinstance(choice, dict) and choice.get("type") not in {
         "function",
@@ -248,8 +258,7 @@ def _file(part: Json, path: str, report: Report) -> Json:
     file = part["file"]
     if "file_url" in file:
         raise Unsupported("a chat completion takes no file by URL", param=f"{path}.file.file_url")
-    for key in sorted(part.keys() - {"type", "file"}):
-        report.omitted(f"{path}.{key}", "a file part has no such member")
+    tell_file_extras(part, path, report)
     return {"type": "file", "file": file}
 
 

@@ -1,7 +1,8 @@
 """The texts of a chunk, for enforcement on a stream in this dialect.
 
 Channels: `(choice, field)` for the strings of a delta, `(choice, "tool", n)` for a tool's
-arguments."""
+arguments.
+"""
 
 from __future__ import annotations
 

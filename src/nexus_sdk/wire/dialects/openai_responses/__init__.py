@@ -2,7 +2,8 @@
 
 Source: https://platform.openai.com/docs/api-reference/responses, and the types of openai-python
 3.54. What it keeps on its server (earlier responses, conversations, prompts) and its built-in tools
-exist there only."""
+exist there only.
+"""
 
 from __future__ import annotations
 

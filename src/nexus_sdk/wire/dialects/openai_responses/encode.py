@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire.canonical import modern, tool_kind, without
+from nexus_sdk.wire.canonical import modern, tool_kind, without, without_choice
 from nexus_sdk.wire.dialects.openai_responses import output, parts
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def request(chat: Json, report: Report) -> Json:
         for i, message in enumerate(rest)
         for item in _items(message, f"messages.{first + i}", report)
     ]
-    return body | instructions | {"input": told, "store": bool(chat.get("store"))}
+    return without_choice(body) | instructions | {"input": told, "store": bool(chat.get("store"))}
 
 
 def _instructions(messages: list[Json]) -> tuple[Json, list[Json]]:

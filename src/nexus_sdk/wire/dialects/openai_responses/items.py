@@ -1,7 +1,8 @@
 """Input and output items ⇄ canonical messages, as far as whole documents share it.
 
 One canonical message of an assistant is one run of its items: reasoning, a message, calls. A second
-message item, or anything that is not the assistant's, begins a new one."""
+message item, or anything that is not the assistant's, begins a new one.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Unsupported
-from nexus_sdk.wire.canonical import plain_text, without
+from nexus_sdk.wire.canonical import plain_text, tell_file_extras, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,7 @@ def _file(item: Json, path: str, report: Report) -> Json:
     file = dict(item["file"])
     if "file_url" in file:
         file.pop("filename", None)  # the API takes a name with file_data only
-    for key in sorted(item.keys() - {"type", "file"}):
-        report.omitted(f"{path}.{key}", "a file part has no such member")
+    tell_file_extras(item, path, report)
     return {"type": "input_file"} | file
 
 

@@ -3,7 +3,8 @@
 Channels: `(output index, kind, index in the item)`, kind being `text`, `refusal`, `summary` or
 `reasoning`; `(output index, "arguments" | "input" | "code")`; below `(output index, "item")` for
 what an item brings all at once. This API repeats every text three times over (`.done`, the item,
-the answer): those are `whole` slots of the same channels."""
+the answer): those are `whole` slots of the same channels.
+"""
 
 from __future__ import annotations
 
