@@ -15,6 +15,7 @@ from nexus_sdk.wire.json import dumps
 from nexus_sdk.wire.texts import address
 
 if TYPE_CHECKING:
+    from nexus_sdk.model import Caller
     from nexus_sdk.nexus import Nexus
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.stages.tree import Step
@@ -25,13 +26,16 @@ VENDORS = {"chat": "https://api.openai.com/v1", "messages": "https://api.anthrop
 type Explanation = dict[str, Any]
 
 
-def explain(nexus: Nexus, request: Request | dict[str, Any], endpoint: str) -> Explanation:
+def explain(
+    nexus: Nexus, request: Request | dict[str, Any], endpoint: str, caller: Caller | None = None
+) -> Explanation:
     """The decisions in the order of the pipeline, as plain JSON values: `would` is `send`, `refuse` or `answer`.
 
-    A dict is taken for the body of a request to `endpoint`, by this application. No value that a rule found is in it.
+    A dict is taken for the body of a request to `endpoint`, by `caller`, or else by this application. No value that a
+    rule found is in it.
     """
     if isinstance(request, dict):
-        request = _request(nexus, request, endpoint)
+        request = _request(nexus, request, endpoint, caller or nexus.app)
     exchange = Exchange(request, nexus.snapshot, nexus.clock)
     told: Explanation = {"policy": nexus.snapshot.hash, "endpoint": request.endpoint, "would": "send"}
     try:
@@ -47,7 +51,7 @@ def explain(nexus: Nexus, request: Request | dict[str, Any], endpoint: str) -> E
     return told
 
 
-def _request(nexus: Nexus, body: dict[str, Any], endpoint: str) -> Request:
+def _request(nexus: Nexus, body: dict[str, Any], endpoint: str, caller: Caller) -> Request:
     if endpoint not in ENDPOINTS:
         raise Malformed(f"unknown endpoint {endpoint!r}; known: {', '.join(ENDPOINTS)}", param="endpoint")
     return Request(
@@ -56,7 +60,7 @@ def _request(nexus: Nexus, body: dict[str, Any], endpoint: str) -> Request:
         endpoint=endpoint,
         body=dumps(body),
         path=ENDPOINTS[endpoint].suffix,
-        caller=nexus.app,
+        caller=caller,
         origin=Origin(VENDORS.get(endpoint, VENDORS["chat"])),
     )
 

@@ -147,11 +147,13 @@ class Nexus:
 
         return async_transport(self, family)
 
-    def explain(self, request: Request | dict[str, Any], *, endpoint: str = "chat") -> dict[str, Any]:
+    def explain(
+        self, request: Request | dict[str, Any], *, endpoint: str = "chat", caller: Caller | None = None
+    ) -> dict[str, Any]:
         """What would happen to a request and why, as plain JSON values, without sending anything."""
         from nexus_sdk.explaining import explain
 
-        return explain(self, request, endpoint)
+        return explain(self, request, endpoint, caller)
 
     def new_id(self) -> str:
         """A request id: sortable by time, unique across machines (UUID version 7, RFC 9562)."""

@@ -35,6 +35,11 @@ LINGER_S = 2.0
 """What a refused client may still send, and for how long, before the connection is cut: closing
 with unread bytes resets it, and the client would lose the refusal (RFC 9112, 9.6)."""
 
+DEPARTURE = "nexus.departure"
+"""Under this name an application may put a function into its scope: it is called when the client
+goes away before its answer is complete. `receive` tells that too, but at the price of a second task
+for every request."""
+
 PIPELINED_BYTES = 64 * 1024
 """Read ahead of the request in progress. Beyond it we stop reading; up to it we still see the
 client leave."""
@@ -114,6 +119,7 @@ class Gate(HttpToolsProtocol):
         self._expect_within(self._limits.head_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._tell_departure()
         self._drop_held()
         self._input.clear()
         self._deadline = None
@@ -223,6 +229,10 @@ class Gate(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Called at the end of the head; the request is kept until its body is whole."""
         self._held = (cycle, app)
+
+    def _tell_departure(self) -> None:
+        if self._answering and callable(tell := self.cycle.scope.get(DEPARTURE)):
+            tell()
 
     def _drop_held(self) -> None:
         if self._held is not None:

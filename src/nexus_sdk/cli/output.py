@@ -83,11 +83,11 @@ class Output:
         if self.watched:
             self.console().print(self._text(text), soft_wrap=True)
             return
-        click.echo(_lines(text))
+        click.echo(readable(text))
 
     def note(self, text: str) -> None:
         """A line on standard error: not the result, but about it."""
-        click.echo(_lines(text), err=True)
+        click.echo(readable(text), err=True)
 
     def table(
         self, columns: Sequence[str], rows: Sequence[Sequence[object]], *, right: Iterable[str] = ()
@@ -164,7 +164,7 @@ class Output:
     def _text(self, text: str) -> Text:
         from rich.text import Text
 
-        return Text(_lines(text), style=STYLES.get(text, ""))
+        return Text(readable(text), style=STYLES.get(text, ""))
 
     def _grow(self, tree: Tree, nodes: Iterable[Node]) -> None:
         for node in nodes:
@@ -179,6 +179,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
+def readable(text: str) -> str:
+    """`text` on its lines, each `printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def of_event(value: Any) -> str:
     """A value out of an audit event, whatever it is, as a cell."""
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
@@ -186,10 +191,6 @@ def of_event(value: Any) -> str:
 
 def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
-
-
-def _lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
 
 
 def _aligned(

@@ -13,6 +13,7 @@ import click
 from nexus_sdk.cli import audit, demo, doctor, explain, init, keys, policy, scan, sidecar, usage
 from nexus_sdk.cli.commands import Group
 from nexus_sdk.cli.exits import EXPECTED, MEANINGS, Exit, ending
+from nexus_sdk.cli.output import readable
 
 
 class ReaderLeft(Exception):
@@ -57,7 +58,7 @@ def _complain(error: Exception, *, as_json: bool) -> Exit:
     elif isinstance(error, click.ClickException):
         error.show()
     else:
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {readable(message)}", err=True)
     return status
 
 

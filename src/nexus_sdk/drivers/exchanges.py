@@ -16,7 +16,7 @@ from nexus_sdk.errors import CallerLeft
 from nexus_sdk.model import Answer, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     from nexus_sdk.drivers.host import AsyncHost, SyncHost
     from nexus_sdk.effects import Flow
@@ -126,46 +126,50 @@ class AsyncEvents:
         self._host = host
         self._begun = begun
         self._loop = asyncio.get_running_loop()
-        self._iterator = self._run()
+        self._batches = self._run()
+        self._iterator = self._one_by_one()
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self._iterator
 
+    def batches(self) -> AsyncIterator[Sequence[StreamEvent]]:
+        """The events in place of one by one: those that became known together, never none. Take either, not both."""
+        return self._batches
+
     async def close(self) -> None:
         """The caller wants no more."""
-        await self._iterator.aclose()  # type: ignore[attr-defined]  # an async generator
+        await self._batches.aclose()
         await self._end(Outcome(caller_left=True))
 
-    async def _run(self) -> AsyncIterator[StreamEvent]:
+    async def _one_by_one(self) -> AsyncGenerator[StreamEvent]:
+        async for batch in self._batches:
+            for event in batch:
+                yield event
+
+    async def _run(self) -> AsyncGenerator[Sequence[StreamEvent]]:
         begun = self._begun
         outcome = Outcome(caller_left=True)
         tail: tuple[StreamEvent, ...] = ()
         try:
             if type(begun) is Finish:
-                for event in begun.tail:
-                    yield event
+                yield begun.tail
                 outcome = Outcome()
             else:
                 assert type(begun) is Relay
-                for event in begun.first:
-                    yield event
+                if begun.first:
+                    yield begun.first
                 body, pipe = self._host.body, begun.pipe
-                outcome = Outcome()
                 try:
                     while body is not None and not pipe.stopped and (data := await body.read()):
-                        outcome = Outcome(caller_left=True)
-                        for event in pipe.feed(data):
-                            yield event
-                        outcome = Outcome()
+                        if events := pipe.feed(data):
+                            yield events
+                    outcome = Outcome()
                 except StreamBroken as err:
                     outcome = Outcome(failure=err.failure)
-                except asyncio.CancelledError:
-                    outcome = Outcome(caller_left=True)
-                    raise
         finally:
             tail = await _shielded(self._end(outcome))
-        for event in tail:
-            yield event
+        if tail:
+            yield tail
 
     async def _end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
         flow, self._flow = self._flow, None
@@ -183,7 +187,6 @@ class AsyncEvents:
         finally:
             flow.close()
             await self._host.release()
-
 
     def __del__(self) -> None:
         if self._flow is not None and not self._loop.is_closed():

@@ -125,7 +125,9 @@ def _tool(tool: Json, path: str, report: Report) -> Json | None:
     kind = tool_kind(tool)
     if kind == "function":
         function = tool["function"]
-        schema = function.get("parameters") or {"type": "object", "properties": {}}
+        schema = function.get("parameters")
+        if schema is None:
+            schema = {"type": "object", "properties": {}}
         names = {"name": "name", "description": "description", "strict": "strict"}
         named = {names[key]: function[key] for key in names if function.get(key) is not None}
         return named | {"input_schema": schema} | without(tool, {"type", "function"})

@@ -89,7 +89,13 @@ def _instructions(messages: list[Json]) -> tuple[Json, list[Json]]:
     return {}, messages
 
 
-def _items(message: Json, path: str, report: Report) -> list[Json]:
+def _custom_calls(messages: list[Json]) -> frozenset[str]:
+    """Ids of the calls of custom tools, whose results are items of their own type."""
+    calls = [call for message in messages for call in message.get("tool_calls") or ()]
+    return frozenset(call["id"] for call in calls if "custom" in call)
+
+
+def _items(message: Json, path: str, report: Report, custom: frozenset[str]) -> list[Json]:
     role = message["role"]
     if message.get("name"):
         report.omitted(f"{path}.name", "items have no names")
@@ -100,7 +106,7 @@ def _items(message: Json, path: str, report: Report) -> list[Json]:
         return [without(message, {"name", "cache_control"}) | {"content": content}]
     if message.get("is_error"):
         report.coerced(f"{path}.is_error->(content alone)")
-    kind = message.get("type", "function_call_output")
+    kind = "custom_tool_call_output" if message.get("tool_call_id") in custom else "function_call_output"
     rest = without(
         message, {"role", "tool_call_id", "content", "is_error", "cache_control", "name"}
     )

@@ -1,0 +1,290 @@
+"""Nothing is lost: a conversation that goes through another vendor's form comes back as it was."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import dialect_golden as golden
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nexus_sdk.wire import carrier
+from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.fidelity import Report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LENIENT = frozenset({"cache_control", "reasoning_content", "reasoning_blocks", "provider_blocks", "thinking", "reasoning"})
+words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+names = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=6,
+)
+objects = st.dictionaries(words, values, max_size=3)
+
+
+def same_dialect(name: str, doc: Any) -> Any:
+    dialect = DIALECTS[name]
+    chat = dialect.decode_request(copy.deepcopy(doc))
+    return dialect.encode_request(chat, Report(accepts=LENIENT))
+
+
+def included(small: Any, large: Any, path: str = "") -> None:
+    """Everything in `small` is in `large`. Defaults may be added; an empty member may go."""
+    if isinstance(small, dict):
+        for key, value in small.items():
+            if value not in (None, [], ""):
+                assert key in large, f"{path}.{key} is lost"
+                included(value, large[key], f"{path}.{key}")
+    elif isinstance(small, list):
+        assert len(small) == len(large), f"{path}: {small} and {large}"
+        for place, pair in enumerate(zip(small, large, strict=True)):
+            included(*pair, f"{path}.{place}")
+    else:
+        assert small == large, path
+
+
+@pytest.mark.parametrize("source", golden.cases("requests"), ids=golden.name)
+def test_a_request_survives_its_own_dialects_codec(source: Path) -> None:
+    doc = golden.load(source)
+    if source.stem == "former_functions":
+        return  # the codec's very purpose is to change it
+    back = same_dialect(source.parent.name, doc)
+    for item in doc.get("input") or () if isinstance(doc.get("input"), list) else ():
+        item.pop("status", None)
+    if isinstance(doc.get("input"), str):
+        doc["input"] = [{"role": "user", "content": doc["input"]}]
+    if source.parent.name == "openai_responses":
+        doc.pop("truncation", None)
+        doc["input"] = [{k: v for k, v in item.items() if k != "type" or v != "message"} for item in doc["input"]]
+    if source.parent.name == "openai_chat":
+        plain(doc)
+        plain(back)
+    included(doc, back)
+
+
+def plain(doc: Any) -> None:
+    for message in doc["messages"]:
+        content = message.get("content")
+        if isinstance(content, list) and len(content) == 1 and content[0].keys() == {"type", "text"}:
+            message["content"] = content[0]["text"]
+
+
+@pytest.mark.parametrize("source", golden.cases("answers"), ids=golden.name)
+def test_an_answer_survives_its_own_dialects_codec(source: Path) -> None:
+    doc = golden.load(source)
+    dialect = DIALECTS[source.parent.name]
+    included(doc, dialect.encode_response(dialect.decode_response(doc), golden.reply(doc)))
+
+
+@pytest.mark.parametrize("source", golden.cases("answers"), ids=golden.name)
+def test_an_answer_survives_a_chat_client(source: Path) -> None:
+    """What a chat client is given, and sends back, makes the same answer again at its origin."""
+    doc = golden.load(source)
+    dialect, chat = DIALECTS[source.parent.name], DIALECTS["openai_chat"]
+    given_to_client = chat.encode_response(dialect.decode_response(doc), golden.reply())
+    back = chat.decode_response(json.loads(json.dumps(given_to_client)))
+    included(doc, dialect.encode_response(back, golden.reply(doc)))
+
+
+# ---- conversations of any kind ------------------------------------------------------------------
+
+calls = st.lists(st.tuples(names, objects), max_size=3)
+thinking = st.none() | st.tuples(words, names)
+
+
+@st.composite
+def anthropic_messages(draw: st.DrawFn) -> list[Any]:
+    messages: list[Any] = []
+    for turn in range(draw(st.integers(1, 3))):
+        messages.append({"role": "user", "content": draw(words | st.lists(user_blocks, min_size=1, max_size=3))})
+        content: list[Any] = []
+        if (thought := draw(thinking)) is not None:
+            content.append({"type": "thinking", "thinking": thought[0], "signature": thought[1]})
+        content += [{"type": "text", "text": draw(words)}]
+        made = [
+            {"type": "tool_use", "id": f"toolu_{turn}_{i}", "name": name, "input": told}
+            for i, (name, told) in enumerate(draw(calls))
+        ]
+        messages.append({"role": "assistant", "content": content + made})
+        if made:
+            results = [
+                {"type": "tool_result", "tool_use_id": call["id"], "content": draw(words)} for call in made
+            ]
+            messages.append({"role": "user", "content": [*results, {"type": "text", "text": draw(words)}]})
+    return messages
+
+
+user_blocks = st.one_of(
+    st.builds(lambda text: {"type": "text", "text": text}, words),
+    st.builds(
+        lambda text: {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}, words
+    ),
+    st.just({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aWk="}}),
+    st.just({"type": "image", "source": {"type": "url", "url": "https://example.com/i.png"}}),
+)
+tools = st.lists(st.builds(lambda name, schema: {"name": name, "input_schema": schema}, names, objects), max_size=2)
+
+
+@given(anthropic_messages(), tools)
+@settings(max_examples=150)
+def test_any_anthropic_conversation_survives_the_canonical_form(messages: Any, own: Any) -> None:
+    doc = {"model": "m", "max_tokens": 9, "messages": messages} | ({"tools": own} if own else {})
+    assert same_dialect("anthropic", doc) == doc
+
+
+@given(anthropic_messages())
+@settings(max_examples=100)
+def test_any_anthropic_conversation_survives_a_chat_clients_form(messages: Any) -> None:
+    """Canonical messages are what a chat client holds: nothing but JSON may be needed to go back."""
+    dialect = DIALECTS["anthropic"]
+    doc = {"model": "m", "max_tokens": 9, "messages": messages}
+    held = json.loads(json.dumps(dialect.decode_request(copy.deepcopy(doc))))
+    assert dialect.encode_request(DIALECTS["openai_chat"].decode_request(held), Report()) == doc
+
+
+@st.composite
+def response_items(draw: st.DrawFn) -> list[Any]:
+    items: list[Any] = []
+    for turn in range(draw(st.integers(1, 3))):
+        items.append({"role": "user", "content": draw(words)})
+        if draw(st.booleans()):
+            summary = [{"type": "summary_text", "text": draw(words)}]
+            items.append({"type": "reasoning", "id": f"rs_{turn}", "summary": summary, "encrypted_content": "Z0"})
+        part = {"type": "output_text", "text": draw(words), "annotations": []}
+        items.append({"type": "message", "id": f"msg_{turn}", "role": "assistant", "content": [part]})
+        made = draw(calls)
+        for i, (name, told) in enumerate(made):
+            call = {"type": "function_call", "id": f"fc_{turn}_{i}", "call_id": f"call_{turn}_{i}", "name": name}
+            items.append(call | {"arguments": json.dumps(told)})
+        items += [
+            {"type": "function_call_output", "call_id": f"call_{turn}_{i}", "output": draw(words)}
+            for i in range(len(made))
+        ]
+    return items
+
+
+@given(response_items())
+@settings(max_examples=150)
+def test_any_responses_conversation_survives_the_canonical_form(items: Any) -> None:
+    back = same_dialect("openai_responses", {"model": "m", "input": items})
+    for item in back["input"]:
+        item.pop("status", None)
+    assert back == {"model": "m", "input": items, "store": False}
+
+
+# ---- reasoning through another vendor's client ----------------------------------------------------
+
+THOUGHT = {"type": "thinking", "thinking": "Add them.", "signature": "c2ln"}
+HIDDEN = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
+ITEM = {
+    "type": "reasoning",
+    "id": "rs_1",
+    "summary": [{"type": "summary_text", "text": "Add them."}],
+    "encrypted_content": "Z0FB",
+}
+
+
+@pytest.mark.parametrize(
+    ("origin", "block", "client"),
+    [
+        ("anthropic", THOUGHT, "openai_responses"),
+        ("anthropic", HIDDEN, "openai_responses"),
+        ("openai_responses", ITEM, "anthropic"),
+    ],
+)
+def test_reasoning_comes_back_through_another_vendors_client(origin: str, block: Any, client: str) -> None:
+    message = {"role": "assistant", "content": "4", "reasoning_content": carrier.text_of(block)}
+    message["reasoning_blocks"] = [{"origin": origin, "block": block}]
+    chat = {"id": "a", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    shown = DIALECTS[client].encode_response(chat, golden.reply())
+    told = shown["content"] if client == "anthropic" else shown["output"]
+    again: Any = {"model": "m", "max_tokens": 9}
+    if client == "anthropic":
+        again["messages"] = [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": told}]
+    else:
+        again = {"model": "m", "input": [{"role": "user", "content": "2+2"}, *told]}
+    chat = DIALECTS[client].decode_request(again)
+    if origin == "anthropic":
+        body = DIALECTS[origin].encode_request(chat, Report())
+        assert body["messages"][1]["content"][0] == block
+    else:
+        body = DIALECTS[origin].encode_request(chat, Report())
+        assert body["input"][1] == block
+
+
+@pytest.mark.parametrize("client", ["anthropic", "openai_responses"])
+def test_a_switch_to_the_clients_own_vendor_leaves_foreign_reasoning_out(client: str) -> None:
+    """What stays in the client's own form passes untouched, so it must not hold what that vendor did not make."""
+    entry = {"origin": "x", "block": THOUGHT}
+    message = {"role": "assistant", "content": "4", "reasoning_content": "Add them.", "reasoning_blocks": [entry]}
+    chat = {"id": "a", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    shown = DIALECTS[client].encode_response(chat, golden.reply())
+    report = Report()
+    if client == "anthropic":
+        doc = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": shown["content"]}]}
+        kept = DIALECTS[client].strip_foreign(doc, report)["messages"][1]["content"]
+        assert kept == [{"type": "text", "text": "4"}]
+    else:
+        kept = DIALECTS[client].strip_foreign({"input": shown["output"]}, report)["input"]
+        assert [(item["type"], "id" in item) for item in kept] == [("message", False)]
+    assert len(report.omissions) == 1
+
+
+def test_our_own_blocks_leave_a_chat_request_that_goes_to_openai() -> None:
+    doc = golden.load(golden.ROOT / "requests/openai_chat/replayed_reasoning.json")
+    report = Report()
+    kept = DIALECTS["openai_chat"].strip_foreign(doc, report)
+    assert kept["messages"][1].keys() == {"role", "content", "reasoning_content"}
+    assert [loss.param for loss in report.omissions] == ["messages.1.reasoning_blocks"]
+
+
+@pytest.mark.parametrize("source", golden.cases("requests"), ids=golden.name)
+def test_a_request_without_foreign_parts_is_left_the_same_object(source: Path) -> None:
+    if source.stem == "replayed_reasoning":
+        return
+    doc = golden.load(source)
+    report = Report()
+    assert DIALECTS[source.parent.name].strip_foreign(doc, report) is doc
+    assert report.omissions == ()
+
+
+# ---- the carrier ----------------------------------------------------------------------------------
+
+
+@given(words, words)
+def test_a_packed_block_is_unpacked(text: str, signature: str) -> None:
+    block = {"type": "thinking", "thinking": text, "signature": signature}
+    told = {"origin": "anthropic", "block": block}
+    assert carrier.unpack(carrier.pack(told), text) == told
+
+
+def test_the_readable_text_is_never_packed() -> None:
+    token = carrier.pack({"origin": "anthropic", "block": THOUGHT | {"note": "secret words"}})
+    back = carrier.unpack(token, "other")
+    assert back == {"origin": "anthropic", "block": THOUGHT | {"thinking": "other"}}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "c2ln",
+        "nexus.1.!!",
+        "nexus.1.bm90IGpzb24=",
+        "nexus.1.MQ==",
+        "nexus.1.WzFd",
+        "nexus.1." + carrier.base64.urlsafe_b64encode(b'["a","thinking",{"text":"hidden"}]').decode(),
+        "nexus.1." + carrier.base64.urlsafe_b64encode(b'["a","thinking",{"signature":{"a":1}}]').decode(),
+        "nexus.1." + carrier.base64.urlsafe_b64encode(b'[1,"thinking",{}]').decode(),
+        "nexus.1."
+        + carrier.base64.urlsafe_b64encode(b'["a","thinking",{"id":"' + b"x" * 200 + b'"}]').decode(),
+    ],
+)
+def test_a_token_that_we_did_not_make_is_no_block(token: str) -> None:
+    assert carrier.unpack(token, "text") is None

@@ -1,0 +1,183 @@
+"""The vendors' own packages accept what we make: types, clients and the accumulators of their streams."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import anthropic
+import dialect_golden as golden
+import httpx2
+import openai
+import pytest
+from anthropic.types import Message, RawMessageStreamEvent
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from nexus_sdk.errors import Blocked, LimitExceeded, Malformed
+from nexus_sdk.wire.dialects import DIALECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ANSWERS = {"openai_chat": ChatCompletion, "openai_responses": Response, "anthropic": Message}
+EVENTS: dict[str, Any] = {
+    "openai_chat": ChatCompletionChunk,
+    "openai_responses": ResponseStreamEvent,
+    "anthropic": RawMessageStreamEvent,
+}
+BLOCKED = Blocked("blocked by rule 'pii.iban'", rules=["pii.iban"])
+
+
+def strictly(kind: Any, doc: Any) -> Any:
+    """`doc` as a vendor's type, with every required member there and of its type."""
+    return TypeAdapter(kind).validate_json(json.dumps(doc))
+
+
+@pytest.mark.parametrize("source", golden.cases("answers"), ids=golden.name)
+@pytest.mark.parametrize("target", golden.CHATS)
+def test_our_answers_are_of_the_vendors_type(source: Path, target: str) -> None:
+    chat = DIALECTS[source.parent.name].decode_response(golden.load(source))
+    strictly(ANSWERS[target], DIALECTS[target].encode_response(chat, golden.reply()))
+
+
+@pytest.mark.parametrize("source", golden.cases("streams"), ids=golden.name)
+@pytest.mark.parametrize("target", golden.CHATS)
+def test_our_events_are_of_the_vendors_types(source: Path, target: str) -> None:
+    told = golden.chunks(source.parent.name, golden.events(source.read_bytes()))
+    for event in golden.encoded(target, told):
+        # Azure's head has no object; the chunk's type knows functions only, the API custom tools too.
+        if event.doc is None or event.doc.get("object") == "" or b'"custom"' in event.data:
+            continue
+        strictly(EVENTS[target], event.doc)
+
+
+def openai_client(body: bytes) -> openai.OpenAI:
+    stream = {"content-type": "text/event-stream"}
+    answer = lambda request: httpx2.Response(200, headers=stream, content=body)  # noqa: E731
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
+    return openai.OpenAI(api_key="k", base_url="http://up/v1", http_client=http, max_retries=0)
+
+
+def anthropic_client(body: bytes) -> anthropic.Anthropic:
+    stream = {"content-type": "text/event-stream"}
+    answer = lambda request: httpx2.Response(200, headers=stream, content=body)  # noqa: E731
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
+    return anthropic.Anthropic(api_key="k", base_url="http://up", http_client=http, max_retries=0)
+
+
+def final_chat(body: bytes) -> Any:
+    ask: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    with openai_client(body).chat.completions.stream(**ask) as stream:
+        return stream.get_final_completion().model_dump()
+
+
+def final_response(body: bytes) -> Any:
+    with openai_client(body).responses.stream(model="m", input="hi") as stream:
+        for _ in stream:
+            pass
+        return stream.get_final_response().model_dump()
+
+
+def final_message(body: bytes) -> Any:
+    ask: Any = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    with anthropic_client(body).messages.stream(**ask) as stream:
+        return stream.get_final_message().model_dump(warnings=False)
+
+
+FINALS: dict[str, Callable[[bytes], Any]] = {
+    "openai_chat": final_chat,
+    "openai_responses": final_response,
+    "anthropic": final_message,
+}
+CANNOT = {
+    ("openai_responses", "openai_chat-azure"): "get_final_response knows response.completed only",
+    ("openai_chat", "openai_chat-azure"): "the helper refuses answers that were cut by their length",
+    ("openai_chat", "openai_responses-reasoning_and_tools"): "the helper knows no custom tools",
+}
+"""What the vendors' helpers do not read, whoever sends it."""
+
+
+def told(answer: Any) -> Any:
+    """What a final answer says, dialect by dialect alike: texts, reasoning, calls."""
+    if "choices" in answer:
+        message = answer["choices"][0]["message"]
+        calls = [call.get("function") or call["custom"] for call in message.get("tool_calls") or ()]
+        text = (message.get("content") or "") + (message.get("refusal") or "")
+        return text, [(call["name"], call.get("arguments") or call.get("input")) for call in calls]
+    if "output" in answer:
+        parts = [part for item in answer["output"] if item["type"] == "message" for part in item["content"]]
+        calls = [item for item in answer["output"] if item["type"].endswith("_call") and "call_id" in item]
+        text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
+        return text, [(call["name"], call.get("arguments") or call.get("input")) for call in calls]
+    text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
+    calls = [block for block in answer["content"] if block["type"] == "tool_use"]
+    return text, [(call["name"], json.dumps(call["input"], ensure_ascii=False)) for call in calls]
+
+
+def same(calls: Any) -> Any:
+    """Arguments compared as values; a custom tool's text is the member `input` for Anthropic."""
+    out = []
+    for name, text in calls:
+        value = json.loads(text) if text.startswith("{") else {"input": text}
+        out.append((name, value))
+    return out
+
+
+@pytest.mark.parametrize("source", golden.cases("streams"), ids=golden.name)
+@pytest.mark.parametrize("target", golden.CHATS)
+def test_the_vendors_client_reads_our_stream_to_the_same_answer(source: Path, target: str) -> None:
+    if reason := CANNOT.get((target, golden.name(source))):
+        pytest.skip(reason)
+    chunks = golden.chunks(source.parent.name, golden.events(source.read_bytes()))
+    with warnings.catch_warnings():
+        # The packages serialise their own unions with warnings.
+        warnings.simplefilter("ignore", UserWarning)
+        final = FINALS[target](golden.wire(golden.encoded(target, chunks)))
+    text, calls = told(golden.merged(chunks))
+    assert told(final)[0] == text
+    assert same(told(final)[1]) == same(calls)
+
+
+@pytest.mark.parametrize("error", [BLOCKED, LimitExceeded("slow down"), Malformed("no", param="n")])
+@pytest.mark.parametrize("target", golden.CHATS)
+def test_an_error_inside_a_stream_makes_the_vendors_client_raise(target: str, error: Any) -> None:
+    events = DIALECTS[target].error_events(error, "req_1")
+    whole = golden.cases("streams")
+    source = next(path for path in whole if path.parent.name == target)
+    begun = golden.events(source.read_bytes())[:3]
+    with pytest.raises((openai.APIError, anthropic.APIError)) as raised:
+        FINALS[target](golden.wire([*begun, *events]))
+    assert error.message in str(raised.value)
+    assert raised.value.body["code" if "code" in raised.value.body else "error"]  # type: ignore[index]
+
+
+def test_a_blocked_answer_names_its_rules_in_both_envelopes() -> None:
+    for name in (*golden.CHATS, "openai_embeddings"):
+        body = DIALECTS[name].encode_error(BLOCKED, "req_1")
+        assert body["error"]["code"] == "policy_blocked"
+        assert body["error"]["rules"] == ["pii.iban"]
+        assert "req_1" in json.dumps(body)
+
+
+@pytest.mark.parametrize("target", ["openai_chat", "anthropic"])
+def test_a_refused_request_becomes_the_vendors_own_exception(target: str) -> None:
+    body = json.dumps(DIALECTS[target].encode_error(Malformed("no such n", param="n"), "req_1")).encode()
+    if target == "anthropic":
+        answer = lambda request: httpx2.Response(400, content=body)  # noqa: E731
+        http = httpx2.Client(transport=httpx2.MockTransport(answer))
+        with pytest.raises(anthropic.BadRequestError, match="no such n"):
+            anthropic.Anthropic(api_key="k", base_url="http://up", http_client=http).messages.create(
+                model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}]
+            )
+        return
+    reply = lambda request: httpx2.Response(400, content=body)  # noqa: E731
+    client = httpx2.Client(transport=httpx2.MockTransport(reply))
+    with pytest.raises(openai.BadRequestError) as raised:
+        openai.OpenAI(api_key="k", base_url="http://up", http_client=client).chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "x"}]
+        )
+    assert (raised.value.code, raised.value.param) == ("malformed_request", "n")
