@@ -29,8 +29,9 @@ test-slow: $(DEV) ## every test, the slow ones too
 check: $(DEV) ## format, lint, types, import directions, dead code, dependencies
 	@scripts/check
 
-bench: $(DEV) ## the measurements in bench/, one after the other
-	@set -e; for file in bench/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+bench: $(DEV) ## the measurements: each program of bench/, one after the other
+	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' bench/*.py); do \
+	    name=$$(basename "$$file" .py); echo "== $$name"; $(BIN)/python -m "bench.$$name" $(ARGS); done
 
 format: $(DEV) ## rewrite the sources in the project's format
 	@$(BIN)/ruff format

@@ -1,1 +1,2 @@
-"""What Nexus costs, measured on this machine: `python -m bench`. `docs/performance.md` tells how to read it."""
+"""What Nexus costs, measured on this machine: `python -m bench`. `docs/performance.md` tells how
+to read it."""

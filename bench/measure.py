@@ -1,8 +1,9 @@
 """How a figure comes about.
 
-Contenders take turns: A B, B A, A B, ... A turn is some calls in a row. CPU is that of the whole process, background
-threads too, unless a row says otherwise; a contender's CPU is the median of its turns. Wall times of all
-calls of all turns go together into p50 and p99. The first turns warm up and do not count.
+Contenders take turns: A B, B A, A B, ... A turn is some calls in a row. CPU is that of the whole
+process, background threads too, unless a row says otherwise; a contender's CPU is the median of its
+turns. Wall times of all calls of all turns go together into p50 and p99. The first turns warm up
+and do not count.
 """
 
 from __future__ import annotations
@@ -65,8 +66,11 @@ def summary(samples: Sequence[Sample]) -> Result:
     )
 
 
-def interleave(contenders: Mapping[str, Turn], rounds: int, *, warm_up: int = 1) -> dict[str, Result]:
-    """Every contender once a round, first forwards, then backwards, so that a drift of the machine hits all alike."""
+def interleave(
+    contenders: Mapping[str, Turn], rounds: int, *, warm_up: int = 1
+) -> dict[str, Result]:
+    """Every contender once a round, first forwards, then backwards, so that a drift of the
+    machine hits all alike."""
     found: dict[str, list[Sample]] = {name: [] for name in contenders}
     for number in range(warm_up + rounds):
         names = list(contenders)
@@ -89,8 +93,8 @@ def calls[T](
     after: Callable[[], None] = nothing,
     cpu: Clock = time.process_time,
 ) -> Turn:
-    """`count` calls one after the other. What `supply` makes is made beforehand; `after` still counts as CPU: the work
-    that the calls left to others."""
+    """`count` calls one after the other. What `supply` makes is made beforehand; `after` still
+    counts as CPU: the work that the calls left to others."""
 
     def turn() -> Sample:
         given = [supply() for _ in range(count)]
@@ -148,7 +152,8 @@ class Crowd:
 
 
 def idle() -> None:
-    """Wait until this process's background work (a compile, a first write) is over. Raises TimeoutError."""
+    """Wait until this process's background work (a compile, a first write) is over. Raises
+    TimeoutError."""
     deadline = time.monotonic() + IDLE_TIMEOUT_S
     while time.monotonic() < deadline:
         began = time.process_time()
@@ -161,8 +166,8 @@ def idle() -> None:
 def cpu_of(pid: int) -> float:
     """CPU seconds that another process has used, its ended threads too.
 
-    Linux has a clock for every process (clock_getcpuclockid(3)), exact to the nanosecond; elsewhere `ps` knows it to
-    the hundredth of a second. Raises ProcessLookupError.
+    Linux has a clock for every process (clock_getcpuclockid(3)), exact to the nanosecond; elsewhere
+    `ps` knows it to the hundredth of a second. Raises ProcessLookupError.
     """
     if not sys.platform.startswith("linux"):
         return _cpu_by_ps(pid)
@@ -173,7 +178,9 @@ def cpu_of(pid: int) -> float:
 
 
 def _cpu_by_ps(pid: int) -> float:
-    done = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise ProcessLookupError(pid)
     return seconds(done.stdout.strip())

@@ -19,9 +19,9 @@ MODEL = "bench"
 
 
 def everything_on(upstream: str = "") -> dict[str, Any]:
-    """The default hooks on requests and answers, the cache for every request, a limit of each unit, prices, and the
-    audit trail in batches. With `upstream`, a provider there that serves the model; without, callers bring their own.
-    """
+    """The default hooks on requests and answers, the cache for every request, a limit of each
+    unit, prices, and the audit trail in batches. With `upstream`, a provider there that serves
+    the model; without, callers bring their own."""
     policy: dict[str, Any] = {
         "organisation": "bench",
         "cache": {"enabled": True, "when": "always"},

@@ -1,7 +1,8 @@
-"""Prompts of an exact size, no two alike: prose with figures, code and punctuation, as people send it.
+"""Prompts of an exact size, no two alike: prose with figures, code and punctuation, as people send
+it.
 
-The words are made up, so that no text repeats and no rule of the default policy finds anything; but for `SENSITIVE`,
-which holds three values that it redacts.
+The words are made up, so that no text repeats and no rule of the default policy finds anything; but
+for `SENSITIVE`, which holds three values that it redacts.
 """
 
 from __future__ import annotations
@@ -15,11 +16,35 @@ if TYPE_CHECKING:
 
 SEED = 20261122
 VARIETY = 64
-"""Texts of a size. What is unique in a prompt is its first word; caches of an engine see this many texts."""
+"""Texts of a size. What is unique in a prompt is its first word; caches of an engine see this
+many texts."""
 WORDS = 4000
 SERIAL_LETTERS = 6
 
-ONSETS = ("b", "br", "c", "cl", "d", "dr", "f", "g", "gr", "h", "l", "m", "n", "p", "pl", "r", "s", "st", "t", "tr", "v", "w")
+ONSETS = (
+    "b",
+    "br",
+    "c",
+    "cl",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "l",
+    "m",
+    "n",
+    "p",
+    "pl",
+    "r",
+    "s",
+    "st",
+    "t",
+    "tr",
+    "v",
+    "w",
+)
 VOWELS = ("a", "e", "i", "o", "u", "ea", "io", "ou")
 CODAS = ("", "", "", "n", "r", "s", "t", "l", "nd", "st", "ck", "m")
 CODE = (
@@ -30,11 +55,14 @@ CODE = (
     '{{"{0}": {n}, "{1}": ["{2}", true, null]}}\n',
 )
 ENDS = (". ", ". ", ". ", "? ", "! ", ".\n\n", ": ")
-SENSITIVE = "Write to jane.miller@corp-mail.com, card 4111 1111 1111 1111, SSN 536-22-8145, and say why. "
+SENSITIVE = (
+    "Write to jane.miller@corp-mail.com, card 4111 1111 1111 1111, SSN 536-22-8145, and say why. "
+)
 
 
 def prompts(size: int, *, holding: str = "", seed: int = SEED) -> Iterator[str]:
-    """Endless prompts of exactly `size` bytes (ASCII), each of them unique; `holding` stands in every one."""
+    """Endless prompts of exactly `size` bytes (ASCII), each of them unique; `holding` stands in
+    every one."""
     chance = random.Random(f"{seed} {size}")
     words = _words(chance)
     room = size - SERIAL_LETTERS - 1 - len(holding)
@@ -46,7 +74,8 @@ def prompts(size: int, *, holding: str = "", seed: int = SEED) -> Iterator[str]:
 
 
 def _letters(number: int) -> str:
-    """The number as a word, least letter first: a counter in figures would look like a personal number."""
+    """The number as a word, least letter first: a counter in figures would look like a personal
+    number."""
     out = ""
     for _ in range(SERIAL_LETTERS):
         number, place = divmod(number, 26)
@@ -58,7 +87,9 @@ def _words(chance: random.Random) -> list[str]:
     def syllable() -> str:
         return chance.choice(ONSETS) + chance.choice(VOWELS) + chance.choice(CODAS)
 
-    return ["".join(syllable() for _ in range(chance.choice((1, 1, 2, 2, 2, 3)))) for _ in range(WORDS)]
+    return [
+        "".join(syllable() for _ in range(chance.choice((1, 1, 2, 2, 2, 3)))) for _ in range(WORDS)
+    ]
 
 
 def _text(chance: random.Random, words: list[str], size: int) -> str:

@@ -15,7 +15,8 @@ ABSENT = "not available here"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How thorough a run is. `work`: a folder that may be kept between runs and deleted at any time."""
+    """How thorough a run is. `work`: a folder that may be kept between runs and deleted at any
+    time."""
 
     quick: bool = False
     work: Path = ROOT / "build" / "bench"
@@ -28,7 +29,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A promised upper bound and the aim below it. `of`: our own figure, its ratio to theirs, or what we add to theirs."""
+    """A promised upper bound and the aim below it. `of`: our own figure, its ratio to theirs, or
+    what we add to theirs."""
 
     of: Literal["ours", "ratio", "added"]
     most: float
@@ -37,7 +39,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. None: nothing was measured; `note` says why, or what else there is to know."""
+    """One line of the table. None: nothing was measured; `note` says why, or what else there is
+    to know."""
 
     what: str
     unit: str
@@ -47,6 +50,11 @@ class Row:
     """Who `theirs` is."""
     target: Target | None = None
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        """What was measured, and who it is compared with."""
+        return f"{self.what} / {self.other}" if self.other else self.what
 
     @property
     def ratio(self) -> float | None:
@@ -64,7 +72,8 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Is the promise kept? None without one; a promise that could not be measured is not kept."""
+        """Is the promise kept? None without one; a promise that could not be measured is not
+        kept."""
         if self.target is None:
             return None
         return self.judged is not None and self.judged <= self.target.most
@@ -94,7 +103,8 @@ class Row:
 def against(
     what: str, found: dict[str, Result], ours: str, theirs: str, *, cpu: Target, wall: bool = True
 ) -> list[Row]:
-    """The rows of one comparison: CPU per call, and the wall time of a call, which must not be longer."""
+    """The rows of one comparison: CPU per call, and the wall time of a call, which must not be
+    longer."""
     mine, other = found[ours], found[theirs]
     rows = [Row(f"{what}: CPU", "us", mine.cpu_us, other.cpu_us, theirs, cpu)]
     if wall:

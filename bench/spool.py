@@ -1,27 +1,29 @@
-"""What the audit spool costs: microseconds per event on the caller's thread, and of the process's
-CPU time.
+"""What the audit spool costs: on the caller's thread, and of the process's CPU time.
 
-    python bench/spool.py [directory]
-
-Calibrate strict figures against the raw write + fdatasync loop of the same run: it differs by a
-factor of ten between disks, and on one disk between hours.
+Compare strict figures with the raw write and fdatasync of the same run: it differs by a factor of
+ten between disks, and on one disk between hours.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bench.measure import quantile
+from bench.rows import Row
 from nexus_sdk.drivers.spool import Spool, verify
+
+if TYPE_CHECKING:
+    from bench.rows import Plan
 
 KEY = b"k" * 32
 GROUP = 20
+RAW = "raw write and fdatasync"
 EVENT: dict[str, Any] = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "door": "sidecar",
@@ -47,18 +49,43 @@ EVENT: dict[str, Any] = {
 }
 
 
-def spool(directory: Path, name: str) -> Spool:
-    return Spool(directory / name, key=KEY, node="bench")
+def run(plan: Plan) -> list[Row]:
+    plan.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=plan.work
+    ) as name:  # a temporary folder elsewhere may be memory
+        folder = Path(name)
+        commit_ms = raw(folder, plan.of(300, 60))
+        rows = [caller_alone(folder, plan.of(20_000, 4_000))]
+        for rate in (200, 2000):
+            rows += batched(folder, rate=rate, seconds=plan.of(3, 1))
+        for threads in (1, 8, 32):
+            rows.append(strict(folder, commit_ms, threads=threads, count=plan.of(200, 20)))
+        rows.append(asyncio.run(strict_async(folder, commit_ms, tasks=32, count=plan.of(60, 10))))
+        return [*rows, verifying(folder / "batched-2000")]
 
 
-def batched(directory: Path, *, rate: int | None, seconds: float = 3.0) -> None:
-    """At `rate` events a second in groups of 20, or (None) as fast as they are taken."""
-    target = spool(directory, f"batched-{rate}")
+def raw(folder: Path, count: int) -> float:
+    """Milliseconds, p50."""
+    fd = os.open(folder / "raw", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    took: list[float] = []
+    for _ in range(count):
+        start = time.perf_counter()
+        os.write(fd, b"x" * 900)
+        os.fsync(fd)
+        took.append(time.perf_counter() - start)
+    os.close(fd)
+    return quantile(took, 0.5) * 1e3
+
+
+def batched(folder: Path, *, rate: int, seconds: int) -> list[Row]:
+    """At `rate` events a second in groups of 20."""
+    target = _spool(folder, f"batched-{rate}")
     target.append_strict(EVENT)
     count, mine = 0, 0
     cpu, begun = time.process_time_ns(), time.perf_counter()
     while (now := time.perf_counter()) - begun < seconds:
-        if rate is not None and count > (now - begun) * rate:
+        if count > (now - begun) * rate:
             time.sleep(count / rate - (now - begun))
         for _ in range(GROUP):
             start = time.perf_counter_ns()
@@ -66,36 +93,33 @@ def batched(directory: Path, *, rate: int | None, seconds: float = 3.0) -> None:
             mine += time.perf_counter_ns() - start
         count += GROUP
     target.flush(30)
-    wall = time.perf_counter() - begun
-    used = time.process_time_ns() - cpu
-    stats = target.stats()
+    used, stats = time.process_time_ns() - cpu, target.stats()
     target.close()
-    print(
-        f"batched, {f'{rate}/s' if rate else 'flood':>8}: caller {mine / count / 1e3:5.2f} us, "
-        f"CPU in all {used / count / 1e3:5.2f} us, {count / wall:.0f} events/s, "
-        f"{stats.commits} commits, {stats.lost} lost"
-    )
+    note = f"{stats.commits} commits, {stats.lost} lost"
+    return [
+        Row(
+            f"spool, batched, {rate}/s: the caller's wall time", "us", mine / count / 1e3, note=note
+        ),
+        Row(f"spool, batched, {rate}/s: CPU in all", "us", used / count / 1e3),
+    ]
 
 
-def caller_only(directory: Path, count: int = 20_000) -> None:
-    """The caller's thread CPU, without what the writer takes from it through the interpreter's
+def caller_alone(folder: Path, count: int) -> Row:
+    """The calling thread's CPU, without what the writer takes from it through the interpreter's
     lock."""
-    target = spool(directory, "caller")
+    target = _spool(folder, "caller")
     target.append_strict(EVENT)
     start = time.thread_time_ns()
     for _ in range(count):
         target.append(EVENT)
     used = time.thread_time_ns() - start
-    cpu = time.process_time_ns()
     target.flush(30)
-    writer = time.process_time_ns() - cpu
     target.close()
-    each = used / count / 1e3
-    print(f"caller's thread CPU: {each:.2f} us; left to the writer: {writer / 1e6:.1f} ms")
+    return Row("spool, batched, at once: the calling thread's CPU", "us", used / count / 1e3)
 
 
-def strict(directory: Path, *, threads: int, count: int = 400) -> None:
-    target = spool(directory, f"strict-{threads}")
+def strict(folder: Path, commit_ms: float, *, threads: int, count: int) -> Row:
+    target = _spool(folder, f"strict-{threads}")
     target.append_strict(EVENT)
     took: list[float] = []
 
@@ -106,17 +130,18 @@ def strict(directory: Path, *, threads: int, count: int = 400) -> None:
             took.append(time.perf_counter() - start)
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
-    before, cpu, begun = target.stats().commits, time.process_time_ns(), time.perf_counter()
+    before, cpu = target.stats().commits, time.process_time()
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    _print_strict(f"strict, {threads:2} threads", took, target.stats().commits - before, cpu, begun)
+    row = _strict(f"{threads} threads", took, target.stats().commits - before, cpu, commit_ms)
     target.close()
+    return row
 
 
-async def strict_async(directory: Path, *, tasks: int, count: int = 100) -> None:
-    target = spool(directory, f"async-{tasks}")
+async def strict_async(folder: Path, commit_ms: float, *, tasks: int, count: int) -> Row:
+    target = _spool(folder, f"async-{tasks}")
     target.append_strict(EVENT)
     took: list[float] = []
 
@@ -126,58 +151,38 @@ async def strict_async(directory: Path, *, tasks: int, count: int = 100) -> None
             await target.append_strict_async(EVENT)
             took.append(time.perf_counter() - start)
 
-    before, cpu, begun = target.stats().commits, time.process_time_ns(), time.perf_counter()
+    before, cpu = target.stats().commits, time.process_time()
     async with asyncio.TaskGroup() as group:
         for _ in range(tasks):
             group.create_task(work())
-    _print_strict(f"strict, {tasks:2} tasks  ", took, target.stats().commits - before, cpu, begun)
+    row = _strict(f"{tasks} tasks", took, target.stats().commits - before, cpu, commit_ms)
     target.close()
+    return row
 
 
-def _print_strict(name: str, took: list[float], commits: int, cpu: int, begun: float) -> None:
-    used, wall = time.process_time_ns() - cpu, time.perf_counter() - begun
-    took.sort()
-    print(
-        f"{name}: p50 {took[len(took) // 2] * 1e3:.2f} ms, "
-        f"p99 {took[int(len(took) * 0.99)] * 1e3:.2f} ms, "
-        f"CPU in all {used / len(took) / 1e3:5.1f} us, {len(took) / wall:6.0f} events/s, "
-        f"{len(took) / commits:.1f} a commit"
-    )
-
-
-def raw(directory: Path, count: int = 400) -> None:
-    fd = os.open(directory / "raw", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    took = []
-    for _ in range(count):
-        start = time.perf_counter()
-        os.write(fd, b"x" * 900)
-        os.fdatasync(fd)
-        took.append(time.perf_counter() - start)
-    took.sort()
-    p50, p99 = took[count // 2] * 1e3, took[int(count * 0.99)] * 1e3
-    print(f"raw write + fdatasync: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
-
-
-def verifying(directory: Path) -> None:
+def verifying(folder: Path) -> Row:
     start = time.perf_counter()
-    report = verify(directory / "batched-None", KEY)
+    report = verify(folder, KEY)
     took = time.perf_counter() - start
-    each = took / report.events * 1e6
-    print(f"verify: {report.events} events in {took:.2f} s, {each:.1f} us each, ok={report.ok}")
+    assert report.ok, report
+    return Row("spool, verifying an event", "us", took / report.events * 1e6)
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as name:
-        directory = Path(name)
-        raw(directory)
-        for rate in (200, 2000, None):
-            batched(directory, rate=rate)
-        caller_only(directory)
-        for threads in (1, 8, 32):
-            strict(directory, threads=threads)
-        asyncio.run(strict_async(directory, tasks=32))
-        verifying(directory)
+def _spool(folder: Path, name: str) -> Spool:
+    return Spool(folder / name, key=KEY, node="bench")
 
 
-if __name__ == "__main__":
-    main()
+def _strict(who: str, took: list[float], commits: int, cpu: float, commit_ms: float) -> Row:
+    used, p99 = time.process_time() - cpu, quantile(took, 0.99) * 1e3
+    note = (
+        f"p99 {p99:.2f} ms, CPU in all {used / len(took) * 1e6:.0f} us, "
+        f"{len(took) / commits:.1f} events a commit"
+    )
+    return Row(
+        f"spool, strict, {who}: wall p50",
+        "ms",
+        quantile(took, 0.5) * 1e3,
+        commit_ms,
+        RAW,
+        note=note,
+    )

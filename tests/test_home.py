@@ -264,6 +264,7 @@ def test_tests_and_measurements_import_only_what_is_declared() -> None:
     """deptry asks the same of the sources. What is here by chance is not in a fresh clone."""
     programs = [path for path in files(HOME / "tests", HOME / "bench") if path.suffix == ".py"]
     own = {path.stem for path in programs} | {package.name for package in PACKAGES}
+    own |= {"tests", "bench"}
     lines = [*PROJECT["project"]["dependencies"], *EXTRAS["sidecar"], *EXTRAS["dev"]]
     declared = {canonicalize_name(Requirement(line).name) for line in lines}
     sources = packages_distributions()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
-from dataclasses import replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import openai
 from openai._compat import cached_property
@@ -14,18 +14,57 @@ from openai.resources.chat import AsyncChat, AsyncCompletions, Chat, Completions
 from openai.resources.responses import AsyncResponses, Responses
 
 from nexus_sdk.drivers.own_client import AsyncOwnClient, SyncOwnClient
-from nexus_sdk.embeddings import decoded, wanted
-from nexus_sdk.fastpath import FastPath, Unknown
+from nexus_sdk.fastpath import FastPath
 from nexus_sdk.model import Answer
 from nexus_sdk.nexus import Nexus
-from nexus_sdk.refusals import status_error
-from nexus_sdk.results import GovernedAsyncStream, GovernedStream, http, result
-from nexus_sdk.transports import async_transport, sync_transport
+from nexus_sdk.refusals import no_answer, status_error
+from nexus_sdk.results import FAMILY, GovernedAsyncStream, GovernedStream, http, result
+from nexus_sdk.transports import (
+    RETRIES,
+    Traffic,
+    async_transport,
+    family_of,
+    sync_transport,
+    traffic_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from nexus_sdk.policy.load import Source
+
+    type Fresh = str | Callable[[], str] | None
+    type AsyncFresh = str | Callable[[], Awaitable[str]] | None
+
+
+class Stock(TypedDict, total=False):
+    """The stock clients' own arguments. `Any` where the type is of one major version, or of one family of HTTP clients."""
+
+    admin_api_key: str | None
+    workload_identity: Any
+    organization: str | None
+    project: str | None
+    webhook_secret: str | None
+    provider: Any
+    base_url: Any
+    data_residency: Any
+    websocket_base_url: Any
+    timeout: Any
+    max_retries: int
+    default_headers: Mapping[str, str] | None
+    default_query: Mapping[str, object] | None
+    http_client: Any
+    _strict_response_validation: bool
+    _enforce_credentials: bool
+
+
+class SyncStock(Stock, total=False):
+    api_key: Fresh
+
+
+class AsyncStock(Stock, total=False):
+    api_key: AsyncFresh
+
 
 _shared_lock = threading.Lock()
 _shared: Nexus | None = None
@@ -41,48 +80,89 @@ def shared() -> Nexus:
 
 
 class _Governed:
-    """What both clients add to the stock ones."""
+    """What both clients add to the stock ones. `nexus`: the policy in force."""
 
     nexus: Nexus
-    _fast: FastPath | None
-    _governance: dict[str, Any]
-    _own_client: Any
+    max_retries: int
+    _fast: FastPath
+    _upstream: Any
+    _own_nexus: bool
+    _governance: Mapping[str, Any]
 
-    def _govern(self, policy: Source, nexus: Nexus | None, user: str, tags: Mapping[str, str] | None) -> None:
+    def _govern(
+        self, policy: Source, nexus: Nexus | None, user: str, tags: Mapping[str, str] | None
+    ) -> None:
         if policy is not None and nexus is not None:
             raise TypeError("give either policy= or nexus=, not both")
+        self._own_nexus = policy is not None
         self.nexus = nexus or (shared() if policy is None else Nexus(policy))
-        caller = replace(self.nexus.app, user=user, tags=MappingProxyType(dict(tags or {})))
-        self._caller = caller
+        self._caller = self.nexus.caller(user, tags)
         self._governance = {"nexus": self.nexus, "user": user, "tags": tags}
-        self._own_client = None
 
-    def _request(self, endpoint: str, given: dict[str, Any]) -> Any:
-        """The fast path's request, or None when the call has to go the long way."""
-        if self._own_client is not None:
-            return None
-        try:
-            return self._fast.request(endpoint, given) if self._fast is not None else None
-        except Unknown:
-            return None
+    def _http_client(self, given: Any, colour: str, own: Any, make: Any) -> Any:
+        """An HTTP client whose every request goes through the pipeline, and from there, when the caller gave one,
+        through `given`. Colour: the class's name in both families."""
+        known = traffic_of(given)
+        if known is not None and known.nexus is self.nexus and known.caller == self._caller:
+            self._upstream = known.upstream
+            return given
+        options: dict[str, Any] = {}
+        self._upstream = None
+        if given is not None:
+            family = family_of(given)
+            if not family or not isinstance(given, getattr(importlib.import_module(family), colour)):
+                raise TypeError(
+                    f"Invalid `http_client` argument; Expected an instance of `{FAMILY}.{colour}` "
+                    f"but got {type(given)}"
+                )
+            self._upstream = own(given)
+            options["timeout"] = http.Timeout(**given.timeout.as_dict())
+            options["follow_redirects"] = given.follow_redirects
+        traffic = Traffic(
+            self.nexus,
+            self._caller,
+            door="sdk",
+            upstream=self._upstream,
+            failed=no_answer,
+        )
+        default = {"Client": openai.DefaultHttpxClient, "AsyncClient": openai.DefaultAsyncHttpxClient}
+        return default[colour](transport=make(traffic, FAMILY), **options)
 
-    def _make_status_error(self, err_msg: str, *, body: object, response: Any) -> openai.APIStatusError:
-        ours = status_error(err_msg, body, response)
-        if ours is not None:
-            return ours
-        stock: openai.APIStatusError = super()._make_status_error(err_msg, body=body, response=response)  # type: ignore[misc]
-        return stock
+    def _build_request(self, options: Any, *, retries_taken: int = 0) -> Any:
+        request = super()._build_request(options, retries_taken=retries_taken)  # type: ignore[misc]
+        retries = options.get_max_retries(self.max_retries)
+        request.extensions = {**request.extensions, RETRIES: retries}
+        return request
 
     def _should_retry(self, response: Any) -> bool:  # noqa: ARG002
         """The pipeline has retried already, with this client's own patience."""
         return False
 
-    def copy(self, **options: Any) -> Any:
-        """As the stock client's, under the same policy, user and tags."""
-        extra = {**self._governance, **(options.pop("_extra_kwargs", None) or {})}
-        return super().copy(**options, _extra_kwargs=extra)  # type: ignore[misc]
+    def _make_status_error(
+        self, err_msg: str, *, body: object, response: Any
+    ) -> openai.APIStatusError:
+        ours = status_error(err_msg, body, response)
+        if ours is not None:
+            return ours
+        stock: openai.APIStatusError = super()._make_status_error(  # type: ignore[misc]
+            err_msg, body=body, response=response
+        )
+        return stock
 
-    with_options = copy
+    if not TYPE_CHECKING:  # the stock client's signature holds
+
+        def copy(self, **options: Any) -> Any:
+            """As the stock client's, under the same policy, user and tags."""
+            extra = {**self._governance, **(options.pop("_extra_kwargs", None) or {})}
+            return super().copy(**options, _extra_kwargs=extra)
+
+        with_options = copy
+
+
+def _retried(response: Any) -> int:
+    """How often the pipeline tried again for this response."""
+    attempts = response.headers.get("x-nexus-attempts", "1")
+    return int(attempts) - 1 if attempts.isdecimal() else 0
 
 
 class OpenAI(_Governed, openai.OpenAI):
@@ -99,25 +179,13 @@ class OpenAI(_Governed, openai.OpenAI):
         nexus: Nexus | None = None,
         user: str = "",
         tags: Mapping[str, str] | None = None,
-        **stock: Any,
+        **stock: Unpack[SyncStock],
     ) -> None:
-        self._fast = None
         self._govern(policy, nexus, user, tags)
         given = stock.pop("http_client", None)
-        super().__init__(http_client=self._http_client(given, stock), **stock)
+        client = self._http_client(given, "Client", SyncOwnClient, sync_transport)
+        super().__init__(http_client=client, **stock)
         self._fast = FastPath(self, self.nexus, self._caller)
-
-    def _http_client(self, given: Any, stock: dict[str, Any]) -> Any:
-        if getattr(given, "nexus", None) is self.nexus:
-            self._own_client = given.own_client
-            return given
-        self._own_client = given
-        upstream = None if given is None else SyncOwnClient(given)
-        transport = sync_transport(self.nexus, http.__name__, self._caller, upstream)
-        timeout = {"timeout": stock["timeout"]} if stock.get("timeout") is not None else {}
-        client = openai.DefaultHttpxClient(transport=transport, **_given(timeout))
-        client.nexus, client.own_client = self.nexus, given
-        return client
 
     @cached_property
     def chat(self) -> Chat:
@@ -131,9 +199,29 @@ class OpenAI(_Governed, openai.OpenAI):
     def embeddings(self) -> Embeddings:
         return _Embeddings(self)
 
-    def _call(self, request: Any) -> Any:
-        answer = self.nexus.run(request)
-        return result(self, request, answer) if isinstance(answer, Answer) else GovernedStream(self, request, answer)
+    def close(self) -> None:
+        """Close the HTTP client, and the policy that was made for this client alone."""
+        super().close()
+        if self._own_nexus:
+            self.nexus.close()
+
+    def _create(self, endpoint: str, long_way: Any, given: dict[str, Any]) -> Any:
+        """A `create` call. A redirect too goes the long way: the stock machinery knows when to follow one."""
+        request = self._fast.request(endpoint, given)
+        if request is None:
+            return long_way(**given)
+        answer = self.nexus.run(request, upstream=self._upstream)
+        if not isinstance(answer, Answer):
+            return GovernedStream(self, request, answer)
+        if 300 <= answer.status < 400:
+            return long_way(**given)
+        return result(self, request, answer, given)
+
+    if not TYPE_CHECKING:
+
+        def _process_response(self, *, response, retries_taken=0, **rest):
+            taken = retries_taken + _retried(response)
+            return super()._process_response(response=response, retries_taken=taken, **rest)
 
 
 class AsyncOpenAI(_Governed, openai.AsyncOpenAI):
@@ -146,25 +234,13 @@ class AsyncOpenAI(_Governed, openai.AsyncOpenAI):
         nexus: Nexus | None = None,
         user: str = "",
         tags: Mapping[str, str] | None = None,
-        **stock: Any,
+        **stock: Unpack[AsyncStock],
     ) -> None:
-        self._fast = None
         self._govern(policy, nexus, user, tags)
         given = stock.pop("http_client", None)
-        super().__init__(http_client=self._http_client(given, stock), **stock)
+        client = self._http_client(given, "AsyncClient", AsyncOwnClient, async_transport)
+        super().__init__(http_client=client, **stock)
         self._fast = FastPath(self, self.nexus, self._caller)
-
-    def _http_client(self, given: Any, stock: dict[str, Any]) -> Any:
-        if getattr(given, "nexus", None) is self.nexus:
-            self._own_client = given.own_client
-            return given
-        self._own_client = given
-        upstream = None if given is None else AsyncOwnClient(given)
-        transport = async_transport(self.nexus, http.__name__, self._caller, upstream)
-        timeout = {"timeout": stock["timeout"]} if stock.get("timeout") is not None else {}
-        client = openai.DefaultAsyncHttpxClient(transport=transport, **_given(timeout))
-        client.nexus, client.own_client = self.nexus, given
-        return client
 
     @cached_property
     def chat(self) -> AsyncChat:
@@ -178,35 +254,48 @@ class AsyncOpenAI(_Governed, openai.AsyncOpenAI):
     def embeddings(self) -> AsyncEmbeddings:
         return _AsyncEmbeddings(self)
 
-    async def _call(self, request: Any) -> Any:
-        answer = await self.nexus.arun(request)
-        if isinstance(answer, Answer):
-            return result(self, request, answer)
-        return GovernedAsyncStream(self, request, answer)
+    async def close(self) -> None:
+        """Close the HTTP client, and the policy that was made for this client alone."""
+        await super().close()
+        if self._own_nexus:
+            await self.nexus.aclose()
+
+    async def _create(self, endpoint: str, long_way: Any, given: dict[str, Any]) -> Any:
+        """A `create` call; see `OpenAI._create`."""
+        request = self._fast.request(endpoint, given)
+        if request is None:
+            return await long_way(**given)
+        answer = await self.nexus.arun(request, upstream=self._upstream)
+        if not isinstance(answer, Answer):
+            return GovernedAsyncStream(self, request, answer)
+        if 300 <= answer.status < 400:
+            return await long_way(**given)
+        return result(self, request, answer, given)
+
+    if not TYPE_CHECKING:
+
+        async def _process_response(self, *, response, retries_taken=0, **rest):
+            taken = retries_taken + _retried(response)
+            return await super()._process_response(response=response, retries_taken=taken, **rest)
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if not isinstance(value, openai.NotGiven)}
+# The resources keep the stock signatures, for type checkers and for `inspect.signature`.
 
 
 class _Completions(Completions):
     if not TYPE_CHECKING:
 
+        @wraps(Completions.create)
         def create(self, **given):
-            if type(given.get("response_format")) is type:
-                return super().create(**given)
-            request = self._client._request("chat", given)
-            return super().create(**given) if request is None else self._client._call(request)
+            return self._client._create("chat", super().create, given)
 
 
 class _AsyncCompletions(AsyncCompletions):
     if not TYPE_CHECKING:
 
+        @wraps(AsyncCompletions.create)
         async def create(self, **given):
-            if type(given.get("response_format")) is type:
-                return await super().create(**given)
-            request = self._client._request("chat", given)
-            return await (super().create(**given) if request is None else self._client._call(request))
+            return await self._client._create("chat", super().create, given)
 
 
 class _Chat(Chat):
@@ -224,34 +313,30 @@ class _AsyncChat(AsyncChat):
 class _Responses(Responses):
     if not TYPE_CHECKING:
 
+        @wraps(Responses.create)
         def create(self, **given):
-            request = self._client._request("responses", given)
-            return super().create(**given) if request is None else self._client._call(request)
+            return self._client._create("responses", super().create, given)
 
 
 class _AsyncResponses(AsyncResponses):
     if not TYPE_CHECKING:
 
+        @wraps(AsyncResponses.create)
         async def create(self, **given):
-            request = self._client._request("responses", given)
-            return await (super().create(**given) if request is None else self._client._call(request))
+            return await self._client._create("responses", super().create, given)
 
 
 class _Embeddings(Embeddings):
     if not TYPE_CHECKING:
 
+        @wraps(Embeddings.create)
         def create(self, **given):
-            request = self._client._request("embeddings", wanted(given))
-            if request is None:
-                return super().create(**given)
-            return decoded(self._client._call(request), given)
+            return self._client._create("embeddings", super().create, given)
 
 
 class _AsyncEmbeddings(AsyncEmbeddings):
     if not TYPE_CHECKING:
 
+        @wraps(AsyncEmbeddings.create)
         async def create(self, **given):
-            request = self._client._request("embeddings", wanted(given))
-            if request is None:
-                return await super().create(**given)
-            return decoded(await self._client._call(request), given)
+            return await self._client._create("embeddings", super().create, given)

@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers import matcher
@@ -27,7 +28,7 @@ from nexus_sdk.policy.snapshot import compile_policy
 from nexus_sdk.settings import Settings, from_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from nexus_sdk.drivers.exchanges import AsyncEvents, SyncEvents
@@ -130,22 +131,33 @@ class Nexus:
         return await arun(handle(request, self._snapshot, self.clock), host)
 
     def wrap[Client](self, client: Client) -> Client:
-        """Govern an SDK client that is built on httpx or httpx2 and was made already. Returns the same client."""
+        """Govern an SDK client that is built on httpx or httpx2 and was made already, or such an HTTP client itself.
+        Returns the same client. Raises TypeError for any other."""
         from nexus_sdk.transports import wrap
 
-        return wrap(self, client)
+        wrap(self, client)
+        return client
 
-    def transport(self, family: str = "httpx") -> Any:
-        """A transport for `httpx.Client(transport=...)`, or for `httpx2.Client` with `family="httpx2"`."""
-        from nexus_sdk.transports import sync_transport
+    def transport(
+        self, family: str = "httpx", *, user: str = "", tags: Mapping[str, str] | None = None
+    ) -> Any:
+        """A transport for `httpx.Client(transport=...)`, or for `httpx2.Client` with `family="httpx2"`. `user` and
+        `tags`: who is calling and for what, for quotas and the audit trail."""
+        from nexus_sdk.transports import Traffic, sync_transport
 
-        return sync_transport(self, family)
+        return sync_transport(Traffic(self, self.caller(user, tags)), family)
 
-    def async_transport(self, family: str = "httpx") -> Any:
+    def async_transport(
+        self, family: str = "httpx", *, user: str = "", tags: Mapping[str, str] | None = None
+    ) -> Any:
         """As `transport`, for the async clients."""
-        from nexus_sdk.transports import async_transport
+        from nexus_sdk.transports import Traffic, async_transport
 
-        return async_transport(self, family)
+        return async_transport(Traffic(self, self.caller(user, tags)), family)
+
+    def caller(self, user: str = "", tags: Mapping[str, str] | None = None) -> Caller:
+        """This application as a caller, on behalf of `user`."""
+        return replace(self.app, user=user, tags=MappingProxyType(dict(tags or {})))
 
     def explain(
         self, request: Request | dict[str, Any], *, endpoint: str = "chat", caller: Caller | None = None

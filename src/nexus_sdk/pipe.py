@@ -47,6 +47,7 @@ class StreamPipe:
         self._encoder = None if same else target.stream_encoder(reply)
         self._renumber = target.resequencer()
         self._tail: list[StreamEvent] = []
+        self._told = False
         self.stopped = False
         self.complete = False
         self.error: NexusError | None = None
@@ -89,7 +90,7 @@ class StreamPipe:
         except NexusError as err:
             self._fail(err)
         out += self._tail
-        if self.error is not None:
+        if self.error is not None and not self._told:
             out += self._target.error_events(self.error, self._id)
         return tuple(out)
 
@@ -114,7 +115,8 @@ class StreamPipe:
     def _take(self, event: StreamEvent, out: list[StreamEvent]) -> None:
         event.doc = _document(event)
         if error := self._source.stream_error(event):
-            raise error
+            self._give_up(event, error, out)
+            return
         if event.doc is not None and (usage := self._source.stream_usage(event.doc)):
             self.usage = usage
         terminal = self._source.terminal(event)
@@ -130,6 +132,15 @@ class StreamPipe:
             self.held_most = self._enforcer.held
         if terminal:
             self.complete = self.stopped = True
+
+    def _give_up(self, event: StreamEvent, error: NexusError, out: list[StreamEvent]) -> None:
+        """The upstream says that it failed. What is held is judged as the end of the text; a caller that speaks the
+        upstream's dialect gets the very event."""
+        self._emit(self._enforcer.close(), out)
+        if self._decoder is None:
+            self._tail.append(event)
+            self._told = True
+        self._fail(error)
 
     def _emit(self, events: list[StreamEvent], out: list[StreamEvent]) -> None:
         for event in events:
@@ -183,5 +194,5 @@ def _cut(failure: Failure | None) -> UpstreamFailed:
     return UpstreamFailed(
         f"the upstream's answer was cut off: {found.reason}; what came before is incomplete, ask again",
         failure=found,
-        code="upstream_truncated",
+        code="upstream_timeout" if found.kind == "timeout" else "upstream_truncated",
     )

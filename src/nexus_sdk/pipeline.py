@@ -139,7 +139,7 @@ def _answer_whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -
     headers = answering.relayed_headers(response.headers, call.request.door) | answering.own_headers(trail)
     if call.dialect is not None:
         headers["content-type"] = "application/json"
-    if response.status >= 400:
+    if response.status >= 400 and call.request.door != "sdk":  # that door's clients know that we have retried
         headers["x-should-retry"] = "false"
     trail.bytes_out = len(body)
     if key:

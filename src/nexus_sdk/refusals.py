@@ -6,6 +6,9 @@ openai.APIStatusError
 └── RateLimitError
     └── RateLimited           a limit of the policy; `.limit`, `.retry_after` in seconds
         └── QuotaExceeded     a budget that waiting a moment does not refill
+
+All other refusals are the stock class of their status (`not_allowed` is a PermissionDeniedError, and so on), with the
+policy's stable `code`. No answer at all is an APIConnectionError or an APITimeoutError, also in the middle of a stream.
 """
 
 from __future__ import annotations
@@ -14,10 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
+from nexus_sdk.transports import family_error
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nexus_sdk.model import Answer
     from nexus_sdk.wire.json import Json
+
+UNTOLD = "An error occurred during streaming"
+"""The stock client's message for an error event without one."""
 
 
 class PolicyBlocked(openai.PermissionDeniedError):
@@ -52,6 +61,8 @@ _BY_CODE: Mapping[str, type[openai.APIStatusError]] = {
     "rate_limit_exceeded": RateLimited,
     "quota_exceeded": QuotaExceeded,
 }
+CUT = frozenset({"upstream_truncated", "upstream_timeout"})
+"""Codes of a stream that the upstream did not end properly."""
 
 
 def status_error(message: str, body: object, response: Any) -> openai.APIStatusError | None:
@@ -64,16 +75,39 @@ def status_error(message: str, body: object, response: Any) -> openai.APIStatusE
     return kind(said if isinstance(said, str) else message, response=response, body=data)
 
 
+def no_answer(answer: Answer, request: Any) -> openai.APIConnectionError:
+    """The exception for an upstream that gave no answer. Its cause is the HTTP library's own, as with the stock
+    client."""
+    reason = answer.headers.get("x-nexus-failure-reason", "")
+    return _unanswered(answer.headers["x-nexus-failure"], reason, request)
+
+
+def _unanswered(kind: str, reason: str, request: Any) -> openai.APIConnectionError:
+    error = (
+        openai.APITimeoutError(request=request)
+        if kind == "timeout"
+        else openai.APIConnectionError(message=f"Connection error: {reason}", request=request)
+    )
+    family = type(request).__module__.partition(".")[0]
+    error.__cause__ = family_error(family, kind, reason, request)
+    return error
+
+
 def stream_error(error: Json, response: Any) -> openai.APIError:
     """The exception for an error event inside a stream. `response` is that of the stream."""
-    message = error.get("message") if isinstance(error, dict) else None
+    told = error if isinstance(error, dict) else {}
+    message, code = told.get("message"), told.get("code")
     if not isinstance(message, str) or not message:
-        message = "An error occurred during streaming"
-    code = error.get("code") if isinstance(error, dict) else None
+        message = UNTOLD
     if code == "policy_blocked":
         refused = type(response)(403, headers=response.headers, request=response.request)
         return PolicyBlocked(message, response=refused, body=error)
-    return openai.APIError(message, request=response.request, body=error)
+    if code not in CUT:
+        return openai.APIError(message, request=response.request, body=error)
+    kind = "timeout" if code == "upstream_timeout" else "truncated"
+    cut = _unanswered(kind, message, response.request)
+    cut.body, cut.code, cut.type = error, code, told.get("type")
+    return cut
 
 
 def _rules(body: object) -> tuple[str, ...]:

@@ -1,58 +1,146 @@
 """Transports that put any SDK built on httpx or httpx2 under the policy.
 
 Both families have the same shape and do not mix, so the classes are made from the module they are for.
+
+A redirect is an answer like any other here: the client that owns the transport follows it if it wants to, and the
+request that it makes then is governed like the first.
 """
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from nexus_sdk.drivers.own_client import AsyncOwnClient, SyncOwnClient
 from nexus_sdk.model import Answer, Origin, Patience, Request
 from nexus_sdk.wire.endpoints import match
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from nexus_sdk.drivers.exchanges import AsyncEvents, SyncEvents
-    from nexus_sdk.model import Caller
+    from nexus_sdk.model import Caller, Door
     from nexus_sdk.nexus import Nexus
 
 FAMILIES = ("httpx", "httpx2")
-_RETRIES = "x-nexus-max-retries"
+RETRIES = "nexus_retries"
+"""The extension of an httpx request that says how often its caller is willing to try again."""
+
+_ERRORS = {
+    "connect": "ConnectError",
+    "refused_address": "ConnectError",
+    "tls": "ConnectError",
+    "timeout": "ReadTimeout",
+    "truncated": "RemoteProtocolError",
+    "protocol": "RemoteProtocolError",
+}
+"""By `FailureKind`: what a family's own transport raises for it."""
 
 
-def sync_transport(nexus: Nexus, family: str, caller: Caller | None = None, upstream: Any = None) -> Any:
-    """A `BaseTransport` of that family. `upstream`: who makes the HTTP exchanges; the policy's own client by default."""
-    return _classes(_known(family))[0](nexus, caller or nexus.app, upstream)
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What all requests of one transport have in common. `upstream` makes the HTTP exchanges: one of
+    `drivers/own_client.py`, or None for the policy's own. `failed` makes the exception for an upstream that gave no
+    answer; without it, it is the family's own."""
+
+    nexus: Nexus
+    caller: Caller
+    door: Door = "transport"
+    upstream: Any = None
+    failed: Callable[[Answer, Any], Exception] | None = None
 
 
-def async_transport(nexus: Nexus, family: str, caller: Caller | None = None, upstream: Any = None) -> Any:
+def sync_transport(traffic: Traffic, family: str) -> Any:
+    """A `BaseTransport` of that family."""
+    return _classes(_known(family))[0](traffic)
+
+
+def async_transport(traffic: Traffic, family: str) -> Any:
     """An `AsyncBaseTransport` of that family."""
-    return _classes(_known(family))[1](nexus, caller or nexus.app, upstream)
+    return _classes(_known(family))[1](traffic)
 
 
-def wrap(nexus: Nexus, client: Any) -> Any:
-    """A governed client like `client`: an SDK's with `with_options`, or a plain `httpx.Client`, which is changed itself."""
-    inner = getattr(client, "_client", client)
-    family = next((base.__module__.split(".")[0] for base in type(inner).__mro__ if _is_client(base)), "")
-    if family not in FAMILIES:
+def traffic_of(client: Any) -> Traffic | None:
+    """What governs an httpx or httpx2 client; None when nothing does."""
+    found = getattr(getattr(client, "_transport", None), "traffic", None)
+    return found if isinstance(found, Traffic) else None
+
+
+def wrap(nexus: Nexus, client: Any) -> None:
+    """Govern a client that was made already, an SDK's or a plain one of httpx or httpx2, and all that share its
+    connections. Its own transport, with its proxies and certificates, carries what the policy sends to the client's
+    upstream. Raises TypeError."""
+    inner = client if family_of(client) else getattr(client, "_client", None)
+    family = family_of(inner)
+    if not family:
         raise TypeError(f"cannot govern {type(client).__name__}: it is not built on httpx or httpx2")
-    http = importlib.import_module(family)
-    make = async_transport if isinstance(inner, http.AsyncClient) else sync_transport
-    if inner is client:
-        client._transport = make(nexus, family)  # noqa: SLF001  no public way to change it
-        client._mounts.clear()  # noqa: SLF001
-        return client
-    kind = http.AsyncClient if isinstance(inner, http.AsyncClient) else http.Client
-    governed = kind(transport=make(nexus, family), timeout=inner.timeout, base_url=inner.base_url)
-    return client.with_options(http_client=governed)
+    if traffic_of(inner) is not None:
+        return
+    http: Any = importlib.import_module(family)
+    evented = isinstance(inner, http.AsyncClient)
+    below = (http.AsyncClient if evented else http.Client)(transport=inner._transport, trust_env=False)
+    below._mounts, inner._mounts = inner._mounts, {}
+    own, make = (AsyncOwnClient, async_transport) if evented else (SyncOwnClient, sync_transport)
+    inner._transport = make(Traffic(nexus, nexus.app, upstream=own(below)), family)
 
 
-def _is_client(base: type) -> bool:
-    return base.__name__ in ("Client", "AsyncClient") and base.__module__.split(".")[0] in FAMILIES
+def family_of(client: object) -> str:
+    """`httpx` or `httpx2` for a client of theirs, else nothing."""
+    for base in type(client).__mro__:
+        package = base.__module__.partition(".")[0]
+        if package in FAMILIES and base.__name__ in ("Client", "AsyncClient"):
+            return package
+    return ""
+
+
+def family_error(family: str, kind: str, reason: str, request: Any) -> Exception:
+    """What the family's own transport would have raised."""
+    made: Exception = getattr(importlib.import_module(family), _ERRORS[kind])(reason, request=request)
+    return made
+
+
+def byte_stream(family: str, events: Any) -> Any:
+    """A stream of the family that gives the bytes of `events` and closes them."""
+    sync_bytes, async_bytes = _streams(family)
+    return (async_bytes if hasattr(events, "__aiter__") else sync_bytes)(events)
+
+
+def http_response(family: str, answer: Answer, stream: Any = None) -> Any:
+    """An answer as the family has it, its body `stream` or still to be read."""
+    http: Any = importlib.import_module(family)
+    headers = list(answer.headers.items())
+    if stream is None:
+        headers.append(("content-length", str(len(answer.body))))
+        stream = http.ByteStream(answer.body)
+    return http.Response(answer.status, headers=headers, stream=stream)
+
+
+def request_of(traffic: Traffic, request: Any, body: bytes) -> Request:
+    """An httpx request as ours. Its origin is where it was going, less the endpoint's own path."""
+    url = request.url
+    path, _, query = url.raw_path.decode("ascii").partition("?")
+    endpoint = match(request.method, path)
+    suffix = endpoint.suffix if endpoint else path
+    timeout = request.extensions.get("timeout", {})
+    return Request(
+        id=traffic.nexus.new_id(),
+        door=traffic.door,
+        endpoint=endpoint.key if endpoint else "",
+        body=body,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        method=request.method,
+        path=suffix,
+        query=query,
+        caller=traffic.caller,
+        origin=Origin(f"{url.scheme}://{url.netloc.decode('ascii')}{path.removesuffix(suffix)}"),
+        patience=Patience(
+            connect_s=timeout.get("connect"),
+            read_s=timeout.get("read"),
+            retries=request.extensions.get(RETRIES),
+        ),
+    )
 
 
 def _known(family: str) -> str:
@@ -61,49 +149,9 @@ def _known(family: str) -> str:
     return family
 
 
-def request_of(nexus: Nexus, request: Any, body: bytes, caller: Caller) -> Request:
-    """An httpx request as ours. The origin is where it was going, less the endpoint's own path."""
-    url = urlsplit(str(request.url))
-    endpoint = match(request.method, url.path)
-    suffix = endpoint.suffix if endpoint else url.path
-    timeout = request.extensions.get("timeout", {})
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    retries = headers.pop(_RETRIES, "")
-    return Request(
-        id=nexus.new_id(),
-        door="transport",
-        endpoint=endpoint.key if endpoint else "",
-        body=body,
-        headers=headers,
-        method=request.method,
-        path=suffix,
-        query=url.query,
-        caller=caller,
-        origin=Origin(f"{url.scheme}://{url.netloc}{url.path.removesuffix(suffix)}"),
-        patience=Patience(
-            connect_s=timeout.get("connect"),
-            read_s=timeout.get("read"),
-            retries=int(retries) if retries.isdigit() else None,
-        ),
-    )
-
-
 @cache
-def _classes(family: str) -> tuple[type, type]:
+def _streams(family: str) -> tuple[type, type]:
     http: Any = importlib.import_module(family)
-
-    def raise_failure(answer: Answer, request: Any) -> None:
-        """What the stock transport would have raised for a failure to connect or to be answered."""
-        kind = answer.headers.get("x-nexus-failure")
-        if kind is None:
-            return
-        reason = answer.headers.get("x-nexus-failure-reason", kind)
-        names = {"connect": "ConnectError", "timeout": "ReadTimeout", "tls": "ConnectError"}
-        raise getattr(http, names.get(kind, "RemoteProtocolError"))(reason, request=request)
-
-    def whole(answer: Answer, request: Any) -> Any:
-        raise_failure(answer, request)
-        return http.Response(answer.status, headers=list(answer.headers.items()), content=answer.body)
 
     class SyncBytes(http.SyncByteStream):  # type: ignore[misc, name-defined]
         def __init__(self, events: SyncEvents) -> None:
@@ -127,36 +175,55 @@ def _classes(family: str) -> tuple[type, type]:
         async def aclose(self) -> None:
             await self._events.close()
 
+    return SyncBytes, AsyncBytes
+
+
+@cache
+def _classes(family: str) -> tuple[type, type]:
+    http: Any = importlib.import_module(family)
+
+    def whole(traffic: Traffic, answer: Answer, request: Any) -> Any:
+        """Raises what the stock transport would have raised for a failure to connect or to be answered."""
+        kind = answer.headers.get("x-nexus-failure")
+        if kind is None:
+            return http_response(family, answer)
+        if traffic.failed is not None:
+            raise traffic.failed(answer, request)
+        raise family_error(family, kind, answer.headers.get("x-nexus-failure-reason", kind), request)
+
+    def begun(events: Any) -> Any:
+        return http_response(family, events.answer, byte_stream(family, events))
+
     class Transport(http.BaseTransport):  # type: ignore[misc, name-defined]
         """Runs every request through the pipeline, in this thread."""
 
-        def __init__(self, nexus: Nexus, caller: Caller, upstream: Any) -> None:
-            self.nexus = nexus
-            self.caller = caller
-            self.upstream = upstream
+        def __init__(self, traffic: Traffic) -> None:
+            self.traffic = traffic
 
         def handle_request(self, request: Any) -> Any:
-            own = request_of(self.nexus, request, request.read(), self.caller)
-            answer = self.nexus.run(own, upstream=self.upstream)
-            if isinstance(answer, Answer):
-                return whole(answer, request)
-            head = answer.answer
-            return http.Response(head.status, headers=list(head.headers.items()), stream=SyncBytes(answer))
+            traffic = self.traffic
+            own = request_of(traffic, request, request.read())
+            answer = traffic.nexus.run(own, upstream=traffic.upstream)
+            return whole(traffic, answer, request) if isinstance(answer, Answer) else begun(answer)
+
+        def close(self) -> None:
+            if self.traffic.upstream is not None:
+                self.traffic.upstream.close()
 
     class AsyncTransport(http.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         """Runs every request through the pipeline, on the running loop."""
 
-        def __init__(self, nexus: Nexus, caller: Caller, upstream: Any) -> None:
-            self.nexus = nexus
-            self.caller = caller
-            self.upstream = upstream
+        def __init__(self, traffic: Traffic) -> None:
+            self.traffic = traffic
 
         async def handle_async_request(self, request: Any) -> Any:
-            own = request_of(self.nexus, request, await request.aread(), self.caller)
-            answer = await self.nexus.arun(own, upstream=self.upstream)
-            if isinstance(answer, Answer):
-                return whole(answer, request)
-            head = answer.answer
-            return http.Response(head.status, headers=list(head.headers.items()), stream=AsyncBytes(answer))
+            traffic = self.traffic
+            own = request_of(traffic, request, await request.aread())
+            answer = await traffic.nexus.arun(own, upstream=traffic.upstream)
+            return whole(traffic, answer, request) if isinstance(answer, Answer) else begun(answer)
+
+        async def aclose(self) -> None:
+            if self.traffic.upstream is not None:
+                await self.traffic.upstream.aclose()
 
     return Transport, AsyncTransport

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import signal
 import socket
+import sys
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from nexus_sdk.errors import BadSettings
 from nexus_sdk.nexus import Nexus
 from nexus_sdk.policy.document import Key
+from nexus_sdk.policy.load import load_policy
 from nexus_sdk.policy.pepper import pepper
 from nexus_sdk.stages.identity import ENTROPY_BYTES, digest, hint, mint
 from nexus_sidecar.app import App
 from nexus_sidecar.gate import Limits, gate
 from nexus_sidecar.metrics import Metrics
-
+from nexus_sidecar.operations import Operations
+from nexus_sidecar.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import FrameType
 
     from nexus_sdk.policy.load import Source
     from nexus_sdk.settings import Settings
@@ -41,42 +49,35 @@ class Options:
 
 
 class Sidecar:
-    """A sidecar that is ready to serve. `url` is where, `minted` a key made for it because the policy has none."""
+    """A sidecar that is ready to serve. `url` is where, `minted` a key made for this run because the policy has none:
+    a sidecar is never open to everybody.
+
+    Raises BadPolicy, and BadSettings when it cannot listen there or the certificate cannot be used.
+    """
 
     def __init__(self, policy: Source, options: Options, settings: Settings) -> None:
         metrics = Metrics()
-        self.minted = ""
-        self.nexus = Nexus(policy, settings=settings, observe=metrics.observe)
-        if not len(self.nexus.snapshot.keys):
-            self.minted = mint(secrets.token_bytes(ENTROPY_BYTES))
-            self.nexus.close()
-            self.nexus = Nexus(
-                policy, settings=settings, observe=metrics.observe, keys=[self._first_key(settings)]
-            )
-        body = self.nexus.snapshot.policy.admission.max_body_bytes
-        limits = Limits(body=body, refused=lambda refused: metrics.refused(refused.code))
-        config = uvicorn.Config(
-            App(self.nexus, metrics, metrics_anywhere=options.metrics_anywhere),
-            http=gate(limits),
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
-            ssl_certfile=options.certificate,
-            ssl_keyfile=options.key,
-        )
+        source = policy if policy is not None else settings.policy
+        self.minted, keys = _first_key(source, settings)
         self._socket = _listening(options)
+        try:
+            self.nexus = Nexus(source, settings=settings, observe=metrics.observe, keys=keys)
+            watch = Watch(self.nexus)
+            operations = Operations(self.nexus, metrics, metrics_anywhere=options.metrics_anywhere)
+            app = App(self.nexus, metrics, operations, watch)
+            body = self.nexus.snapshot.policy.admission.max_body_bytes
+            limits = Limits(body=body, refused=lambda refused: metrics.refused(refused.code))
+            self._server = _Server(_configured(app, limits, options), watch)
+        except BaseException:
+            self._socket.close()
+            raise
         scheme = "https" if options.certificate else "http"
         host, port = self._socket.getsockname()[:2]
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        self._server = uvicorn.Server(config)
 
     def serve(self, ready: Callable[[], None] | None = None) -> None:
-        """Serve until asked to stop (SIGINT, SIGTERM, `stop`)."""
-        if ready is not None:
-            ready()
+        """Serve until asked to stop (SIGINT, SIGTERM, `stop`). `ready` is called once connections are accepted."""
+        self._server.ready = ready
         try:
             self._server.run(sockets=[self._socket])
         finally:
@@ -91,20 +92,71 @@ class Sidecar:
     def started(self) -> bool:
         return self._server.started
 
-    def _first_key(self, settings: Settings) -> Key:
-        """A key for this run alone, so that a sidecar is never open to everybody."""
-        secret = pepper(self.nexus.snapshot.policy, settings.state_dir, entropy=secrets.token_bytes)
-        return Key(
-            id="this-run",
-            digest=digest(self.minted, secret),
-            hint=hint(self.minted),
-            name="made at start",
-        )
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it is ready, reads the policy again on SIGHUP, and comes back to its caller after a
+    signal instead of ending the process by it."""
+
+    def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
+        super().__init__(config)
+        self._watch = watch
+        self.ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._watch.ask)
+        if self.started and self.ready is not None:
+            self.ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's signature
+        """The first signal lets streams end, a second SIGINT does not."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def _configured(app: App, limits: Limits, options: Options) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        http=gate(limits),
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+    )
+    try:
+        config.load()
+    except OSError as err:  # ssl.SSLError too
+        raise BadSettings(f"the certificate {options.certificate} cannot be used: {err}") from err
+    return config
+
+
+def _first_key(source: Source, settings: Settings) -> tuple[str, list[Key]]:
+    """A key for this run alone when the policy has none; it holds until the end of the run."""
+    document = load_policy(source, environ_lookup=settings.lookup).document
+    if document.keys:
+        return "", []
+    minted = mint(secrets.token_bytes(ENTROPY_BYTES))
+    secret = pepper(document, settings.state_dir, entropy=secrets.token_bytes)
+    key = Key(id="this-run", digest=digest(minted, secret), hint=hint(minted), name="made at start")
+    return minted, [key]
 
 
 def _listening(options: Options) -> socket.socket:
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((options.host, options.port))
+    try:
+        if sys.platform != "win32":  # there it would let another program take the port over
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((options.host, options.port))
+    except OSError as err:
+        listener.close()
+        raise BadSettings(
+            f"cannot listen on {options.host} port {options.port}: {err.strerror or err}; choose another"
+        ) from err
     return listener

@@ -1,5 +1,5 @@
 """Two ways to reach a gate: `Wire` in memory, with a clock that the test turns, and `Listener` over
-real sockets."""
+real sockets. And `stack`, a whole sidecar."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
+from app_stack import Stack
 from uvicorn.server import ServerState
 
 from nexus_sidecar.gate import Limits, gate
@@ -198,3 +199,16 @@ def running() -> Iterator[Listener]:
 def listener(running: Listener) -> Listener:
     running.app.calls.clear()
     return running
+
+
+@pytest.fixture(scope="session")
+def _running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture
+def stack(_running_stack: Stack) -> Stack:
+    """A sidecar in front of a model server that has received nothing yet."""
+    _running_stack.models.clear()
+    return _running_stack

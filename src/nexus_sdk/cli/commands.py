@@ -4,11 +4,14 @@ where they think of it."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nexus_sdk.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: object) -> None:
@@ -60,3 +63,20 @@ class Group(click.Group):
 
 
 Group.group_class = Group
+
+
+def tag_option[Function: Callable[..., Any]](told: str) -> Callable[[Function], Function]:
+    """`--tag name=value`, any number of times: the command takes `tags`, pairs."""
+    return click.option(
+        "--tag", "tags", metavar="NAME=VALUE", multiple=True, callback=_pairs, help=told
+    )
+
+
+def _pairs(
+    _ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    parted = [value.partition("=") for value in values]
+    for name, equals, _ in parted:
+        if not name or not equals:
+            raise click.BadParameter("a tag is written name=value")
+    return tuple((name, text) for name, _, text in parted)

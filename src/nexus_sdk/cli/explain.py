@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nexus_sdk.cli.commands import Command
+from nexus_sdk.cli.commands import Command, tag_option
 from nexus_sdk.cli.exits import Exit
-from nexus_sdk.cli.keys import Tag
 from nexus_sdk.cli.output import Node
 
 if TYPE_CHECKING:
@@ -64,9 +63,9 @@ _BODIES: Mapping[str, Callable[[str, str], Body]] = MappingProxyType(
 @click.option("--user", default="", help="As this user.")
 @click.option("--project", default="", help="As of this project.")
 @click.option("--organisation", default="", help="As of this organisation.")
-@click.option("--tag", "tags", type=Tag(), multiple=True, help="With this tag; repeatable.")
+@tag_option("With this tag; repeatable.")
 @click.pass_obj
-def explain(session: Session, file: str | None, *, endpoint: str, **given: Any) -> Exit:
+def explain(session: Session, /, file: str | None, *, endpoint: str, **given: Any) -> Exit:
     """Tell what would happen to a request, stage by stage; nothing is sent, nothing is counted.
 
     FILE (- is standard input) holds the JSON body of the request; --prompt makes a small one. Exit
@@ -86,7 +85,7 @@ def explain(session: Session, file: str | None, *, endpoint: str, **given: Any) 
     return Exit.NO if told["would"] == "refuse" else Exit.OK
 
 
-# ---- the request -----------------------------------------------------------------------------------
+# ---- the request ---------------------------------------------------------------------------------
 
 
 def _body(file: str | None, endpoint: str, model: str | None, prompt: str | None) -> Body:
@@ -139,7 +138,7 @@ def _fault(key: Key) -> dict[str, Any] | None:
     return None
 
 
-# ---- the answer ------------------------------------------------------------------------------------
+# ---- the answer ----------------------------------------------------------------------------------
 
 
 def _outline(told: Mapping[str, Any]) -> Node:
@@ -148,7 +147,9 @@ def _outline(told: Mapping[str, Any]) -> Node:
     caller = {name: text for name, text in told.get("caller", {}).items() if text}
     about = [
         Node(f"policy {told['policy'][:16]}"),
-        Node(f"caller: {', '.join(f'{name} {text}' for name, text in caller.items()) or 'unknown'}"),
+        Node(
+            f"caller: {', '.join(f'{name} {text}' for name, text in caller.items()) or 'unknown'}"
+        ),
     ]
     if "model" in told:
         about.append(
@@ -188,7 +189,9 @@ def _limits(told: Mapping[str, Any]) -> Node | None:
     lines = (f"cache: {told['cache']}",) if "cache" in told else ()
     limits = told.get("admission_limits")
     checked = (f"limits at admission: {', '.join(limits)}",) if limits else ()
-    return Node("before sending", tuple(map(Node, (*lines, *checked)))) if lines or checked else None
+    return (
+        Node("before sending", tuple(map(Node, (*lines, *checked)))) if lines or checked else None
+    )
 
 
 _FIELDS = ("url", "dialect", "health", "estimated_cost_usd", "rule", "arm")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nexus_sdk.cli.commands import Group
+from nexus_sdk.cli.commands import Group, tag_option
 from nexus_sdk.cli.moments import moment
 from nexus_sdk.errors import BadPolicy, NotFound
 
@@ -55,20 +55,6 @@ class Made:
         return {**shown(self.entry), "key": self.secret}
 
 
-class Tag(click.ParamType):
-    """`name=value`, as a pair."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        name, equals, text = str(value).partition("=")
-        if not equals or not name:
-            self.fail(f"{value!r} is no tag: write name=value", param, ctx)
-        return name, text
-
-
 @click.group(cls=Group)
 def keys() -> None:
     """The virtual keys of those who call the sidecar."""
@@ -81,11 +67,11 @@ def keys() -> None:
 @click.option("--project", default="", help="Which project they are counted to.")
 @click.option("--organisation", default="", help="Which organisation they are counted to.")
 @click.option("--models", metavar="NAME,...", help="What it may ask for; may hold *. All without.")
-@click.option("--tag", "tags", type=Tag(), multiple=True, help="A tag of its requests; repeatable.")
+@tag_option("A tag of its requests; repeatable.")
 @click.option("--expires", default="", metavar="TIME", help="2026-12-31, a time in UTC, or 90d.")
 @click.option("--quiet", is_flag=True, help="Print the key alone.")
 @click.pass_obj
-def create(session: Session, *, quiet: bool, **given: Any) -> None:
+def create(session: Session, /, *, quiet: bool, **given: Any) -> None:
     """Make a key and show it, this once: the policy keeps its digest only.
 
     The key goes to standard output, alone on a line when that is no terminal; what is said about

@@ -48,7 +48,10 @@ def check(session: Session, file: Path | None) -> Exit:
         out.document({"ok": True, **told})
         return Exit.OK
     out.fields(
-        (name.replace("_", " "), ", ".join(_words(value)) if isinstance(value, dict | list) else value)
+        (
+            name.replace("_", " "),
+            ", ".join(_words(value)) if isinstance(value, dict | list) else value,
+        )
         for name, value in told.items()
     )
     out.say("ok")

@@ -10,10 +10,19 @@ from typing import Any, NoReturn
 
 import click
 
-from nexus_sdk.cli import audit, demo, doctor, explain, init, keys, policy, scan, sidecar, usage
+from nexus_sdk.cli.audit import audit
 from nexus_sdk.cli.commands import Group
+from nexus_sdk.cli.demo import demo
+from nexus_sdk.cli.doctor import doctor
 from nexus_sdk.cli.exits import EXPECTED, MEANINGS, Exit, ending
+from nexus_sdk.cli.explain import explain
+from nexus_sdk.cli.init import init
+from nexus_sdk.cli.keys import keys
 from nexus_sdk.cli.output import readable
+from nexus_sdk.cli.policy import policy
+from nexus_sdk.cli.scan import scan
+from nexus_sdk.cli.sidecar import sidecar
+from nexus_sdk.cli.usage import usage
 
 
 class ReaderLeft(Exception):
@@ -34,6 +43,7 @@ class Program(Group):
             raise ReaderLeft from err
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), told) for code, told in MEANINGS.items()])
 
@@ -78,16 +88,16 @@ def program() -> None:
 
 
 for _command in (
-    init.init,
-    policy.policy,
-    scan.scan,
-    explain.explain,
-    keys.keys,
-    audit.audit,
-    usage.usage,
-    sidecar.sidecar,
-    demo.demo,
-    doctor.doctor,
+    init,
+    policy,
+    scan,
+    explain,
+    keys,
+    audit,
+    usage,
+    sidecar,
+    demo,
+    doctor,
 ):
     program.add_command(_command)
 

@@ -1,4 +1,4 @@
-"""What holds, and where each part of it was said: a line of a file, the environment, the default."""
+"""What holds, and where each part of it was said: in a file, the environment, or nowhere."""
 
 from __future__ import annotations
 

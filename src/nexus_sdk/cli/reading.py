@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ class NotText(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """`name` as the user wrote it, or the path found below a folder. `path` None: standard input."""
+    """`name`: as it was given, or as it was found below a folder. `path` None: standard input."""
 
     name: str
     path: Path | None
@@ -48,7 +47,7 @@ def inputs(names: Iterable[str], *, recursive: bool) -> list[Input]:
     for name in names:
         if name == "-":
             found.append(Input("-", None))
-        elif not os.path.isdir(name):
+        elif not Path(name).is_dir():
             found.append(Input(name, Path(name)))
         elif recursive:
             found += (Input(str(path), path) for path in _below(Path(name)))

@@ -86,7 +86,7 @@ class Texts:
 @click.option("--redact", is_flag=True, help="Print the one text, redacted, instead of a table.")
 @click.option("--fail", is_flag=True, help="Exit code 1 when a rule would redact or block.")
 @click.pass_obj
-def scan(session: Session, files: tuple[str, ...], **options: Any) -> Exit:
+def scan(session: Session, /, files: tuple[str, ...], **options: Any) -> Exit:
     """Show what the policy's rules find in texts (- is standard input), and never a found value.
 
     Files that are binary or not UTF-8 are passed over, with a note.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nexus_sdk.compliance.verdict import Found
 
 REACH = 32_768
-"""Characters. The longest values that rules know, PEM blocks of 16384-bit keys, have some 13 000."""
+"""Characters. The longest values that rules know, PEM blocks of 16384-bit keys, have 13 000."""
 _SHORT = 5
 
 
@@ -78,7 +78,9 @@ class Scan:
             cut = _between(hits, cut)
         hits = [hit for hit in hits if hit.start < cut]
         part = self._text[self._start : cut]
-        moved = [hit._replace(start=hit.start - self._start, end=hit.end - self._start) for hit in hits]
+        moved = [
+            hit._replace(start=hit.start - self._start, end=hit.end - self._start) for hit in hits
+        ]
         self._note(part, moved)
         edits = self._editor.decide(part, moved, "")
         self._let_go(part, cut)
@@ -124,7 +126,7 @@ class Scan:
 
 
 def masked(value: str) -> str:
-    """`j…m`: by which somebody who knows the value knows it again. Of a short one nothing is shown."""
+    """`j…m`: by which who knows the value knows it again. Of a short one nothing is shown."""
     return f"{value[0]}…{value[-1]}" if len(value) >= _SHORT else "…"
 
 
@@ -132,7 +134,9 @@ def _redacting(effective: Effective) -> Effective:
     """The same rules, where what would block is taken out for good: a scan answers with a text, it
     refuses none."""
     rulings = {
-        rule: Ruling("redact", ruling.hook, reversible=False) if ruling.action == "block" else ruling
+        rule: Ruling("redact", ruling.hook, reversible=False)
+        if ruling.action == "block"
+        else ruling
         for rule, ruling in effective.rulings.items()
     }
     return Effective(effective.scanner, rulings, restore=False)

@@ -43,22 +43,24 @@ class Session:
         named = self.policy or self.settings().policy
         return named or (HERE if HERE.is_file() else None)
 
-    def load(self, path: Path | None = None) -> Loaded:
-        """The policy in `path`, else the one that holds here. Raises BadPolicy, and
-        FileNotFoundError when it is not there."""
-        from nexus_sdk.policy.load import load_policy
-
+    def source(self, path: Path | None = None) -> Path | None:
+        """`path`, else the policy file that holds here. Raises FileNotFoundError when the file is
+        not there, which is another fault than a policy that is not valid."""
         source = path or self.policy_file()
         if source is not None and not source.exists():
             raise FileNotFoundError(ENOENT, strerror(ENOENT), str(source))
-        return load_policy(source, environ_lookup=self.settings().lookup)
+        return source
+
+    def load(self, path: Path | None = None) -> Loaded:
+        """The policy in `source(path)`. Raises what that does, BadPolicy and BadSettings."""
+        from nexus_sdk.policy.load import load_policy
+
+        return load_policy(self.source(path), environ_lookup=self.settings().lookup)
 
     def nexus(self) -> Nexus:
-        """The policy in force as it would be in an application, but that it records nothing.
+        """The policy in force as it would be in an application, but that nothing is recorded.
         Raises what `load` does."""
         from nexus_sdk.nexus import Nexus
 
-        loaded = self.policy_file()
-        if loaded is not None and not loaded.exists():
-            raise FileNotFoundError(ENOENT, strerror(ENOENT), str(loaded))
-        return Nexus(loaded, settings=replace(self.settings(), audit="off", policy=None))
+        settings = replace(self.settings(), audit="off", policy=None)
+        return Nexus(self.source(), settings=settings)

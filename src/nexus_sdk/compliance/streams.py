@@ -223,9 +223,11 @@ class StreamEnforcer:
             changed.add(slot.channel)
 
     def _said(self, name: Channel, text: str, *, json: bool) -> str:
-        """The whole text of a channel, as its parts went out. A text that was never sent in parts is judged now."""
+        """The whole text of a channel, as its parts went out. A text that was never sent in parts is judged now.
+
+        An encoder's events share what they repeat, so that the second repeat may hold what the first was given."""
         channel = self._channels.get(name)
-        if channel is None or "".join(channel.incoming) != text:
+        if channel is None or text not in ("".join(channel.incoming), "".join(channel.outgoing)):
             channel = self._channels[name] = self._new(name, json=json)
             channel.feed(text)
             channel.close()

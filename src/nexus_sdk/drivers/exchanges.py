@@ -7,6 +7,7 @@ every exchange ends with its settlement and its audit event exactly once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from nexus_sdk.drivers.advance import aadvance, advance
@@ -16,11 +17,61 @@ from nexus_sdk.errors import CallerLeft
 from nexus_sdk.model import Answer, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
 
     from nexus_sdk.drivers.host import AsyncHost, SyncHost
     from nexus_sdk.effects import Flow
     from nexus_sdk.wire.sse import StreamEvent
+
+_WHOLE = Outcome()
+_LEFT = Outcome(caller_left=True)
+
+
+class _Run:
+    """The flow of a stream under way. It ends once, by whoever comes first; forgotten, it ends as left.
+
+    The generators below hold a run, and a run holds no generator: without a circle, a stream that is dropped ends at
+    that moment.
+    """
+
+    __slots__ = ("_flow", "begun", "host", "leaving")
+
+    def __init__(self, flow: Flow[None], host: SyncHost, begun: Relay | Finish) -> None:
+        self._flow: Flow[None] | None = flow
+        self.host = host
+        self.begun = begun
+        self.leaving = False
+
+    @property
+    def ended(self) -> bool:
+        return self._flow is None
+
+    def end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
+        flow, self._flow = self._flow, None
+        if flow is None:
+            return ()
+        try:
+            if self.host.body is not None:
+                self.host.body.close()
+            return _settled(flow, self.host, self.begun, outcome)
+        finally:
+            flow.close()
+            self.host.release()
+
+    def __del__(self) -> None:
+        self.end(_LEFT)
+
+
+def _settled(
+    flow: Flow[None], host: SyncHost, begun: Relay | Finish, outcome: Outcome
+) -> tuple[StreamEvent, ...]:
+    """The last events, once the flow has done what is left to do."""
+    tail: tuple[StreamEvent, ...] = ()
+    if type(begun) is Relay:
+        last = advance(flow, host.perform, outcome)
+        tail = last.tail if type(last) is Finish else ()
+    advance(flow, host.perform)
+    return tail
 
 
 class SyncEvents:
@@ -29,65 +80,55 @@ class SyncEvents:
     def __init__(self, flow: Flow[None], host: SyncHost, begun: Relay | Finish) -> None:
         assert begun.answer is not None
         self.answer: Answer = begun.answer
-        self._flow: Flow[None] | None = flow
-        self._host = host
-        self._begun = begun
-        self._iterator = self._run()
+        self._run = _Run(flow, host, begun)
+        self._iterator = _events(self._run)
+
+    @property
+    def ended(self) -> bool:
+        return self._run.ended
 
     def __iter__(self) -> Iterator[StreamEvent]:
         return self._iterator
 
     def close(self) -> None:
-        """The caller wants no more: the upstream call is ended, what was used is settled."""
-        self._iterator.close()
-        self._end(Outcome(caller_left=True))
-
-    def _run(self) -> Iterator[StreamEvent]:
-        begun = self._begun
-        outcome = Outcome(caller_left=True)
+        """The caller wants no more: the upstream call is ended, what was used is settled. Any thread may say so; one
+        that is waiting for the next event meanwhile sees the end."""
+        run = self._run
+        run.leaving = True
         try:
-            if type(begun) is Finish:
-                yield from begun.tail
-                outcome = Outcome()
-            else:
-                assert type(begun) is Relay
-                yield from begun.first
-                outcome = yield from self._pump(begun)
-        finally:
-            tail = self._end(outcome)
-        yield from tail
+            self._iterator.close()
+        except ValueError:  # it is running: another thread waits in it, and settles once it is woken
+            if run.host.body is not None:
+                run.host.body.close()
+            return
+        run.end(_LEFT)
 
-    def _pump(self, relay: Relay) -> Iterator[StreamEvent]:  # type: ignore[misc]  # returns an Outcome
-        body, pipe = self._host.body, relay.pipe
-        if body is None:
-            return Outcome()
-        try:
-            while not pipe.stopped and (data := body.read()):
-                yield from pipe.feed(data)
-        except StreamBroken as err:
-            return Outcome(failure=err.failure)
-        return Outcome()
 
-    def _end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
-        flow, self._flow = self._flow, None
-        if flow is None:
-            return ()
-        try:
-            if self._host.body is not None:
-                self._host.body.close()
-            tail = ()
-            if type(self._begun) is Relay:
-                last = advance(flow, self._host.perform, outcome)
-                tail = last.tail if type(last) is Finish else ()
-            advance(flow, self._host.perform)
-            return tail
-        finally:
-            flow.close()
-            self._host.release()
+def _events(run: _Run) -> Generator[StreamEvent]:
+    begun, outcome = run.begun, _LEFT
+    try:
+        if type(begun) is Finish:
+            yield from begun.tail
+            outcome = _WHOLE
+        else:
+            assert type(begun) is Relay
+            yield from begun.first
+            outcome = yield from _pumped(run, begun)
+    finally:
+        tail = run.end(outcome)
+    yield from tail
 
-    def __del__(self) -> None:
-        if self._flow is not None:
-            self._end(Outcome(caller_left=True))
+
+def _pumped(run: _Run, relay: Relay) -> Generator[StreamEvent, None, Outcome]:
+    body, pipe = run.host.body, relay.pipe
+    if body is None:
+        return _WHOLE
+    try:
+        while not pipe.stopped and (data := body.read()):
+            yield from pipe.feed(data)
+    except StreamBroken as err:
+        return _LEFT if run.leaving else Outcome(failure=err.failure)
+    return _LEFT if run.leaving else _WHOLE
 
 
 def _left() -> CallerLeft:
@@ -100,7 +141,9 @@ def run(flow: Flow[None], host: SyncHost) -> Answer | SyncEvents:
     try:
         try:
             begun = advance(flow, host.perform)
-        except KeyboardInterrupt:
+        except Exception:
+            raise
+        except BaseException:  # an interrupt, or a timeout of the caller's own that is none of Python's errors
             advance(flow, host.perform, error=_left())
             raise
         assert begun is not None, "a flow never ends without an answer"
@@ -116,18 +159,80 @@ def run(flow: Flow[None], host: SyncHost) -> Answer | SyncEvents:
             host.release()
 
 
+class _AsyncRun:
+    """As `_Run`, on the loop that it began on."""
+
+    __slots__ = ("_flow", "_loop", "begun", "host")
+
+    def __init__(self, flow: Flow[None], host: AsyncHost, begun: Relay | Finish) -> None:
+        self._flow: Flow[None] | None = flow
+        self._loop = asyncio.get_running_loop()
+        self.host = host
+        self.begun = begun
+
+    @property
+    def ended(self) -> bool:
+        return self._flow is None
+
+    async def end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
+        flow, self._flow = self._flow, None
+        if flow is None:
+            return ()
+        try:
+            if self.host.body is not None:
+                await self.host.body.close()
+            tail: tuple[StreamEvent, ...] = ()
+            if type(self.begun) is Relay:
+                last = await aadvance(flow, self.host.perform, outcome)
+                tail = last.tail if type(last) is Finish else ()
+            await aadvance(flow, self.host.perform)
+            return tail
+        finally:
+            flow.close()
+            await self.host.release()
+
+    def __del__(self) -> None:
+        if self._flow is None:
+            return
+        if self._loop.is_running():
+            asyncio.run_coroutine_threadsafe(self.end(_LEFT), self._loop)
+        else:
+            self._end_without_loop()
+
+    def _end_without_loop(self) -> None:
+        """Nobody will run that loop again: settle from here."""
+        flow, self._flow = self._flow, None
+        assert flow is not None
+        body, host = self.host.body, self.host.blocking()
+        try:
+            if body is not None:
+                _attempted(body.close())
+            _settled(flow, host, self.begun, _LEFT)
+        finally:
+            flow.close()
+            host.release()
+
+
+def _attempted(work: object) -> None:
+    """A coroutine's steps up to where it would wait."""
+    with contextlib.suppress(StopIteration, RuntimeError):  # the latter from a loop that has ended
+        work.send(None)  # type: ignore[attr-defined]
+    work.close()  # type: ignore[attr-defined]
+
+
 class AsyncEvents:
     """As `SyncEvents`, awaited. A cancelled task ends the upstream call; the settlement is shielded from it."""
 
     def __init__(self, flow: Flow[None], host: AsyncHost, begun: Relay | Finish) -> None:
         assert begun.answer is not None
         self.answer: Answer = begun.answer
-        self._flow: Flow[None] | None = flow
-        self._host = host
-        self._begun = begun
-        self._loop = asyncio.get_running_loop()
-        self._batches = self._run()
-        self._iterator = self._one_by_one()
+        self._run = _AsyncRun(flow, host, begun)
+        self._batches = _batches(self._run)
+        self._iterator = _one_by_one(self._batches)
+
+    @property
+    def ended(self) -> bool:
+        return self._run.ended
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self._iterator
@@ -139,58 +244,38 @@ class AsyncEvents:
     async def close(self) -> None:
         """The caller wants no more."""
         await self._batches.aclose()
-        await self._end(Outcome(caller_left=True))
+        await self._run.end(_LEFT)
 
-    async def _one_by_one(self) -> AsyncGenerator[StreamEvent]:
-        async for batch in self._batches:
-            for event in batch:
-                yield event
 
-    async def _run(self) -> AsyncGenerator[Sequence[StreamEvent]]:
-        begun = self._begun
-        outcome = Outcome(caller_left=True)
-        tail: tuple[StreamEvent, ...] = ()
-        try:
-            if type(begun) is Finish:
-                yield begun.tail
-                outcome = Outcome()
-            else:
-                assert type(begun) is Relay
-                if begun.first:
-                    yield begun.first
-                body, pipe = self._host.body, begun.pipe
-                try:
-                    while body is not None and not pipe.stopped and (data := await body.read()):
-                        if events := pipe.feed(data):
-                            yield events
-                    outcome = Outcome()
-                except StreamBroken as err:
-                    outcome = Outcome(failure=err.failure)
-        finally:
-            tail = await _shielded(self._end(outcome))
-        if tail:
-            yield tail
+async def _one_by_one(batches: AsyncGenerator[Sequence[StreamEvent]]) -> AsyncGenerator[StreamEvent]:
+    async for batch in batches:
+        for event in batch:
+            yield event
 
-    async def _end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
-        flow, self._flow = self._flow, None
-        if flow is None:
-            return ()
-        try:
-            if self._host.body is not None:
-                await self._host.body.close()
-            tail: tuple[StreamEvent, ...] = ()
-            if type(self._begun) is Relay:
-                last = await aadvance(flow, self._host.perform, outcome)
-                tail = last.tail if type(last) is Finish else ()
-            await aadvance(flow, self._host.perform)
-            return tail
-        finally:
-            flow.close()
-            await self._host.release()
 
-    def __del__(self) -> None:
-        if self._flow is not None and not self._loop.is_closed():
-            asyncio.run_coroutine_threadsafe(self._end(Outcome(caller_left=True)), self._loop)
+async def _batches(run: _AsyncRun) -> AsyncGenerator[Sequence[StreamEvent]]:
+    begun, outcome = run.begun, _LEFT
+    tail: tuple[StreamEvent, ...] = ()
+    try:
+        if type(begun) is Finish:
+            yield begun.tail
+            outcome = _WHOLE
+        else:
+            assert type(begun) is Relay
+            if begun.first:
+                yield begun.first
+            body, pipe = run.host.body, begun.pipe
+            try:
+                while body is not None and not pipe.stopped and (data := await body.read()):
+                    if events := pipe.feed(data):
+                        yield events
+                outcome = _WHOLE
+            except StreamBroken as err:
+                outcome = Outcome(failure=err.failure)
+    finally:
+        tail = await _shielded(run.end(outcome))
+    if tail:
+        yield tail
 
 
 async def _shielded[T](work: object) -> T:

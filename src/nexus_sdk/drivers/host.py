@@ -60,7 +60,11 @@ class SyncHost(_Host["SyncBody"]):
     """Blocks its thread."""
 
     def __init__(
-        self, store: MemoryStore, spool: Spool | None, upstream: SyncUpstream, observe: Observe | None = None
+        self,
+        store: MemoryStore,
+        spool: Spool | None,
+        upstream: SyncUpstream | None,
+        observe: Observe | None = None,
     ) -> None:
         super().__init__(store, spool, observe)
         self._upstream = upstream
@@ -95,6 +99,7 @@ class SyncHost(_Host["SyncBody"]):
     def _send(self, effect: Send) -> Response | Failure:
         if self.body is not None:
             self.body.close()
+        assert self._upstream is not None, "a host without an upstream settles only"
         reply, self.body = self._upstream.send(effect.upstream, effect.opening)
         return reply
 
@@ -129,6 +134,10 @@ class AsyncHost(_Host["AsyncBody"]):
         self._abandon()
         if self.body is not None:
             await self.body.close()
+
+    def blocking(self) -> SyncHost:
+        """The same stores for a thread: to settle what a loop that has ended left behind. It sends nothing."""
+        return SyncHost(self._store, self._spool, None, self._observe)
 
     async def perform(self, effect: Effect) -> object:  # noqa: C901, PLR0911  one line an effect
         match effect:

@@ -6,43 +6,40 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers.upstream import MAX_WHOLE_BYTES, StreamBroken
+from nexus_sdk.drivers.upstream.exchange import STREAM_TYPES
 from nexus_sdk.model import Failure, Response
 
 if TYPE_CHECKING:
     from nexus_sdk.effects import Opening
-    from nexus_sdk.model import Upstream
+    from nexus_sdk.model import FailureKind, Upstream
 
-_KINDS = (
-    ("ConnectTimeout", "timeout"),
-    ("PoolTimeout", "timeout"),
+_KINDS: tuple[tuple[str, FailureKind], ...] = (
     ("TimeoutException", "timeout"),
     ("ConnectError", "connect"),
     ("RemoteProtocolError", "truncated"),
-    ("ReadError", "truncated"),
+    ("NetworkError", "truncated"),
     ("HTTPError", "protocol"),
 )
 """The families' own exception classes, the most particular first, and what each means to us."""
-
-
-def _family(client: Any) -> Any:
-    """The module that this client's class comes from."""
-    for base in type(client).__mro__:
-        name = base.__module__.split(".")[0]
-        if name in ("httpx", "httpx2"):
-            return importlib.import_module(name)
-    raise TypeError(f"http_client must be an httpx or httpx2 client, not {type(client).__name__}")
 
 
 class _OwnClient:
     """What both colours share."""
 
     def __init__(self, client: Any) -> None:
-        self._client = client
-        self._http = _family(client)
+        self.client = client
+        package = next(
+            name
+            for base in type(client).__mro__
+            if (name := base.__module__.partition(".")[0]) in ("httpx", "httpx2")
+        )
+        self._http: Any = importlib.import_module(package)
 
     def _request(self, upstream: Upstream) -> Any:
-        timeout = self._http.Timeout(upstream.total_s, connect=upstream.connect_s, read=upstream.read_s)
-        return self._client.build_request(
+        timeout = self._http.Timeout(
+            upstream.total_s, connect=upstream.connect_s, read=upstream.read_s
+        )
+        return self.client.build_request(
             upstream.method,
             upstream.url,
             headers=dict(upstream.headers),
@@ -50,54 +47,71 @@ class _OwnClient:
             timeout=timeout,
         )
 
-    def _failure(self, error: Exception) -> Failure:
+    def failure(self, error: Exception) -> Failure | None:
+        """What an error of the family means; None for any other."""
         for name, kind in _KINDS:
             if isinstance(error, getattr(self._http, name)):
-                return Failure(kind, f"{type(error).__name__}: {error}")  # type: ignore[arg-type]
-        raise error
+                return Failure(kind, f"{type(error).__name__}: {error}")
+        return None
 
     @staticmethod
-    def _response(reply: Any, *, body: bytes, streamed: bool) -> Response:
+    def _response(reply: Any, body: bytes, *, streamed: bool) -> Response:
         headers = {name.lower(): value for name, value in reply.headers.items()}
         return Response(reply.status_code, headers, body, streamed)
 
     @staticmethod
     def _streams(upstream: Upstream, reply: Any) -> bool:
-        kind = reply.headers.get("content-type", "")
-        return upstream.stream and reply.status_code < 300 and "text/event-stream" in kind
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return upstream.stream and reply.status_code < 300 and kind in STREAM_TYPES
 
 
-def _too_large() -> Failure:
-    return Failure("protocol", f"its answer is over {MAX_WHOLE_BYTES} bytes")
+_TOO_LARGE = Failure("protocol", f"its answer is over {MAX_WHOLE_BYTES} bytes")
 
 
 class SyncOwnClient(_OwnClient):
     """Has `send` as `SyncUpstream` does."""
 
-    def send(self, upstream: Upstream, opening: Opening | None = None) -> tuple[Response | Failure, Any]:
+    def send(
+        self, upstream: Upstream, opening: Opening | None = None
+    ) -> tuple[Response | Failure, _SyncBody | None]:
         """Make one exchange."""
+        reply = None
         try:
-            reply = self._client.send(self._request(upstream), stream=True)
+            reply = self.client.send(self._request(upstream), stream=True)
             chunks = reply.iter_bytes()
             if self._streams(upstream, reply):
                 return self._opened(reply, chunks, opening)
-            body = bytearray()
-            for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_WHOLE_BYTES:
-                    reply.close()
-                    return _too_large(), None
-        except self._http.HTTPError as err:
-            return self._failure(err), None
-        return self._response(reply, body=bytes(body), streamed=False), None
+            return self._whole(reply, chunks), None
+        except BaseException as err:
+            if reply is not None:
+                reply.close()
+            failure = self.failure(err) if isinstance(err, Exception) else None
+            if failure is None:
+                raise
+            return failure, None
 
-    def _opened(self, reply: Any, chunks: Any, opening: Opening | None) -> tuple[Response, Any]:
-        head = bytearray()
+    def close(self) -> None:
+        """Close the caller's client, as the SDK that it was given to would."""
+        self.client.close()
+
+    def _whole(self, reply: Any, chunks: Any) -> Response | Failure:
+        body = bytearray()
         for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_WHOLE_BYTES:
+                reply.close()
+                return _TOO_LARGE
+        return self._response(reply, bytes(body), streamed=False)
+
+    def _opened(
+        self, reply: Any, chunks: Any, opening: Opening | None
+    ) -> tuple[Response, _SyncBody]:
+        head = bytearray()
+        for chunk in chunks if opening is not None else ():
             head += chunk
             if opening is None or opening.feed(chunk):
                 break
-        return self._response(reply, body=bytes(head), streamed=True), _SyncBody(self, reply, chunks)
+        return self._response(reply, bytes(head), streamed=True), _SyncBody(self, reply, chunks)
 
 
 class _SyncBody:
@@ -107,42 +121,64 @@ class _SyncBody:
         self._chunks = chunks
 
     def read(self) -> bytes:
+        """The next bytes as soon as they are there; b"" at the end. Raises StreamBroken."""
         try:
             return next((chunk for chunk in self._chunks if chunk), b"")
-        except self._owner._http.HTTPError as err:  # noqa: SLF001  one module
-            raise StreamBroken(self._owner._failure(err)) from err  # noqa: SLF001
+        except Exception as err:
+            if failure := self._owner.failure(err):
+                raise StreamBroken(failure) from err
+            raise
 
     def close(self) -> None:
+        """Any number of times."""
         self._reply.close()
 
 
 class AsyncOwnClient(_OwnClient):
     """Has `send` as `AsyncUpstream` does."""
 
-    async def send(self, upstream: Upstream, opening: Opening | None = None) -> tuple[Response | Failure, Any]:
+    async def send(
+        self, upstream: Upstream, opening: Opening | None = None
+    ) -> tuple[Response | Failure, _AsyncBody | None]:
         """Make one exchange."""
+        reply = None
         try:
-            reply = await self._client.send(self._request(upstream), stream=True)
+            reply = await self.client.send(self._request(upstream), stream=True)
             chunks = reply.aiter_bytes()
             if self._streams(upstream, reply):
                 return await self._opened(reply, chunks, opening)
-            body = bytearray()
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > MAX_WHOLE_BYTES:
-                    await reply.aclose()
-                    return _too_large(), None
-        except self._http.HTTPError as err:
-            return self._failure(err), None
-        return self._response(reply, body=bytes(body), streamed=False), None
+            return await self._whole(reply, chunks), None
+        except BaseException as err:
+            if reply is not None:
+                await reply.aclose()
+            failure = self.failure(err) if isinstance(err, Exception) else None
+            if failure is None:
+                raise
+            return failure, None
 
-    async def _opened(self, reply: Any, chunks: Any, opening: Opening | None) -> tuple[Response, Any]:
-        head = bytearray()
+    async def aclose(self) -> None:
+        """Close the caller's client, as the SDK that it was given to would."""
+        await self.client.aclose()
+
+    async def _whole(self, reply: Any, chunks: Any) -> Response | Failure:
+        body = bytearray()
         async for chunk in chunks:
-            head += chunk
-            if opening is None or opening.feed(chunk):
-                break
-        return self._response(reply, body=bytes(head), streamed=True), _AsyncBody(self, reply, chunks)
+            body += chunk
+            if len(body) > MAX_WHOLE_BYTES:
+                await reply.aclose()
+                return _TOO_LARGE
+        return self._response(reply, bytes(body), streamed=False)
+
+    async def _opened(
+        self, reply: Any, chunks: Any, opening: Opening | None
+    ) -> tuple[Response, _AsyncBody]:
+        head = bytearray()
+        if opening is not None:
+            async for chunk in chunks:
+                head += chunk
+                if opening.feed(chunk):
+                    break
+        return self._response(reply, bytes(head), streamed=True), _AsyncBody(self, reply, chunks)
 
 
 class _AsyncBody:
@@ -152,13 +188,17 @@ class _AsyncBody:
         self._chunks = chunks
 
     async def read(self) -> bytes:
+        """The next bytes as soon as they are there; b"" at the end. Raises StreamBroken."""
         try:
             async for chunk in self._chunks:
                 if chunk:
                     return bytes(chunk)
-        except self._owner._http.HTTPError as err:  # noqa: SLF001  one module
-            raise StreamBroken(self._owner._failure(err)) from err  # noqa: SLF001
+        except Exception as err:
+            if failure := self._owner.failure(err):
+                raise StreamBroken(failure) from err
+            raise
         return b""
 
     async def close(self) -> None:
+        """Any number of times."""
         await self._reply.aclose()

@@ -47,6 +47,8 @@ MAX_HEADER_LIST = 1000
 
 def dialect_of(request: Request) -> Dialect:
     """The dialect in which this caller reads errors."""
+    if request.endpoint == "models" and "anthropic-version" in request.headers:
+        return DIALECTS["anthropic"]
     endpoint = ENDPOINTS.get(request.endpoint)
     return DIALECTS[endpoint.dialect if endpoint and endpoint.dialect else PLAIN]
 
@@ -101,7 +103,10 @@ def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
 
 def judged(response: Response, call: Call) -> tuple[Response | Failure, Json]:
     """The response, with its document when it is a whole answer. One that is none (HTML, an error inside a 200, no
-    stream where one was asked) is a failure."""
+    stream where one was asked) is a failure. So is a redirection for a caller of the sidecar: its client would follow
+    it past the policy; in process the client's next request comes through here as well."""
+    if 300 <= response.status < 400 and call.request.door == "sidecar":
+        return Failure("protocol", f"it answered with a redirection ({response.status})"), None
     if response.status >= 300 or call.dialect is None:
         return response, None
     if call.facts.stream and not response.streamed:

@@ -18,7 +18,20 @@ from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
 ROOT = Path(__file__).parents[3] / "golden"
+USER = [{"role": "user", "content": "hi"}]
+MINIMAL: dict[str, dict[str, Any]] = {
+    "openai_chat": {"model": "m", "messages": USER},
+    "anthropic": {"model": "m", "max_tokens": 9, "messages": USER},
+    "openai_responses": {"model": "m", "input": "hi"},
+    "openai_embeddings": {"model": "m", "input": "hi"},
+}
+"""The least that each dialect takes."""
 CHATS = ("openai_chat", "openai_responses", "anthropic")
+
+
+def user(part: Any) -> list[Any]:
+    """One message of one part."""
+    return [{"role": "user", "content": [part]}]
 
 
 def cases(kind: str) -> list[Path]:
@@ -115,3 +128,14 @@ def _merge(into: dict[str, Any], delta: Any) -> None:
                 )
         else:
             into[key] = value
+
+
+def dialect_and_case(pair: Any) -> str:
+    return pair if isinstance(pair, str) else pair.name
+
+
+STREAMS = [(path.parent.name, path) for path in cases("streams")] + [
+    (path.suffixes[-2].removeprefix("."), path)
+    for path in sorted((ROOT / "streams").rglob("*.to.*.sse"))
+]
+"""Every stream there is, sources and translations, with the dialect that it is in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,19 @@ from nexus_sdk.wire.fidelity import Report
 if TYPE_CHECKING:
     from pathlib import Path
 
-LENIENT = frozenset({"cache_control", "reasoning_content", "reasoning_blocks", "provider_blocks", "thinking", "reasoning"})
-words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+LENIENT = frozenset(
+    {
+        "cache_control",
+        "reasoning_content",
+        "reasoning_blocks",
+        "provider_blocks",
+        "thinking",
+        "reasoning",
+    }
+)
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12
+)
 names = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | words,
@@ -62,7 +74,10 @@ def test_a_request_survives_its_own_dialects_codec(source: Path) -> None:
         doc["input"] = [{"role": "user", "content": doc["input"]}]
     if source.parent.name == "openai_responses":
         doc.pop("truncation", None)
-        doc["input"] = [{k: v for k, v in item.items() if k != "type" or v != "message"} for item in doc["input"]]
+        doc["input"] = [
+            {k: v for k, v in item.items() if k != "type" or v != "message"}
+            for item in doc["input"]
+        ]
     if source.parent.name == "openai_chat":
         plain(doc)
         plain(back)
@@ -72,7 +87,11 @@ def test_a_request_survives_its_own_dialects_codec(source: Path) -> None:
 def plain(doc: Any) -> None:
     for message in doc["messages"]:
         content = message.get("content")
-        if isinstance(content, list) and len(content) == 1 and content[0].keys() == {"type", "text"}:
+        if (
+            isinstance(content, list)
+            and len(content) == 1
+            and content[0].keys() == {"type", "text"}
+        ):
             message["content"] = content[0]["text"]
 
 
@@ -103,7 +122,9 @@ thinking = st.none() | st.tuples(words, names)
 def anthropic_messages(draw: st.DrawFn) -> list[Any]:
     messages: list[Any] = []
     for turn in range(draw(st.integers(1, 3))):
-        messages.append({"role": "user", "content": draw(words | st.lists(user_blocks, min_size=1, max_size=3))})
+        messages.append(
+            {"role": "user", "content": draw(words | st.lists(user_blocks, min_size=1, max_size=3))}
+        )
         content: list[Any] = []
         if (thought := draw(thinking)) is not None:
             content.append({"type": "thinking", "thinking": thought[0], "signature": thought[1]})
@@ -115,9 +136,12 @@ def anthropic_messages(draw: st.DrawFn) -> list[Any]:
         messages.append({"role": "assistant", "content": content + made})
         if made:
             results = [
-                {"type": "tool_result", "tool_use_id": call["id"], "content": draw(words)} for call in made
+                {"type": "tool_result", "tool_use_id": call["id"], "content": draw(words)}
+                for call in made
             ]
-            messages.append({"role": "user", "content": [*results, {"type": "text", "text": draw(words)}]})
+            messages.append(
+                {"role": "user", "content": [*results, {"type": "text", "text": draw(words)}]}
+            )
     return messages
 
 
@@ -126,10 +150,15 @@ user_blocks = st.one_of(
     st.builds(
         lambda text: {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}, words
     ),
-    st.just({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aWk="}}),
+    st.just(
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aWk="}}
+    ),
     st.just({"type": "image", "source": {"type": "url", "url": "https://example.com/i.png"}}),
 )
-tools = st.lists(st.builds(lambda name, schema: {"name": name, "input_schema": schema}, names, objects), max_size=2)
+tools = st.lists(
+    st.builds(lambda name, schema: {"name": name, "input_schema": schema}, names, objects),
+    max_size=2,
+)
 
 
 @given(anthropic_messages(), tools)
@@ -142,7 +171,8 @@ def test_any_anthropic_conversation_survives_the_canonical_form(messages: Any, o
 @given(anthropic_messages())
 @settings(max_examples=100)
 def test_any_anthropic_conversation_survives_a_chat_clients_form(messages: Any) -> None:
-    """Canonical messages are what a chat client holds: nothing but JSON may be needed to go back."""
+    """Canonical messages are what a chat client holds: nothing but JSON may be needed to go
+    back."""
     dialect = DIALECTS["anthropic"]
     doc = {"model": "m", "max_tokens": 9, "messages": messages}
     held = json.loads(json.dumps(dialect.decode_request(copy.deepcopy(doc))))
@@ -156,12 +186,26 @@ def response_items(draw: st.DrawFn) -> list[Any]:
         items.append({"role": "user", "content": draw(words)})
         if draw(st.booleans()):
             summary = [{"type": "summary_text", "text": draw(words)}]
-            items.append({"type": "reasoning", "id": f"rs_{turn}", "summary": summary, "encrypted_content": "Z0"})
+            items.append(
+                {
+                    "type": "reasoning",
+                    "id": f"rs_{turn}",
+                    "summary": summary,
+                    "encrypted_content": "Z0",
+                }
+            )
         part = {"type": "output_text", "text": draw(words), "annotations": []}
-        items.append({"type": "message", "id": f"msg_{turn}", "role": "assistant", "content": [part]})
+        items.append(
+            {"type": "message", "id": f"msg_{turn}", "role": "assistant", "content": [part]}
+        )
         made = draw(calls)
         for i, (name, told) in enumerate(made):
-            call = {"type": "function_call", "id": f"fc_{turn}_{i}", "call_id": f"call_{turn}_{i}", "name": name}
+            call = {
+                "type": "function_call",
+                "id": f"fc_{turn}_{i}",
+                "call_id": f"call_{turn}_{i}",
+                "name": name,
+            }
             items.append(call | {"arguments": json.dumps(told)})
         items += [
             {"type": "function_call_output", "call_id": f"call_{turn}_{i}", "output": draw(words)}
@@ -179,7 +223,8 @@ def test_any_responses_conversation_survives_the_canonical_form(items: Any) -> N
     assert back == {"model": "m", "input": items, "store": False}
 
 
-# ---- reasoning through another vendor's client ----------------------------------------------------
+# ---- reasoning through another vendor's client
+# ----------------------------------------------------
 
 THOUGHT = {"type": "thinking", "thinking": "Add them.", "signature": "c2ln"}
 HIDDEN = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
@@ -199,15 +244,25 @@ ITEM = {
         ("openai_responses", ITEM, "anthropic"),
     ],
 )
-def test_reasoning_comes_back_through_another_vendors_client(origin: str, block: Any, client: str) -> None:
-    message = {"role": "assistant", "content": "4", "reasoning_content": carrier.text_of(block)}
+def test_reasoning_comes_back_through_another_vendors_client(
+    origin: str, block: Any, client: str
+) -> None:
+    message: Any = {"role": "assistant", "content": "4"}
+    message["reasoning_content"] = carrier.text_of(block)
     message["reasoning_blocks"] = [{"origin": origin, "block": block}]
-    chat = {"id": "a", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    chat = {
+        "id": "a",
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
     shown = DIALECTS[client].encode_response(chat, golden.reply())
     told = shown["content"] if client == "anthropic" else shown["output"]
     again: Any = {"model": "m", "max_tokens": 9}
     if client == "anthropic":
-        again["messages"] = [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": told}]
+        again["messages"] = [
+            {"role": "user", "content": "2+2"},
+            {"role": "assistant", "content": told},
+        ]
     else:
         again = {"model": "m", "input": [{"role": "user", "content": "2+2"}, *told]}
     chat = DIALECTS[client].decode_request(again)
@@ -221,14 +276,29 @@ def test_reasoning_comes_back_through_another_vendors_client(origin: str, block:
 
 @pytest.mark.parametrize("client", ["anthropic", "openai_responses"])
 def test_a_switch_to_the_clients_own_vendor_leaves_foreign_reasoning_out(client: str) -> None:
-    """What stays in the client's own form passes untouched, so it must not hold what that vendor did not make."""
+    """What stays in the client's own form passes untouched, so it must not hold what that vendor
+    did not make."""
     entry = {"origin": "x", "block": THOUGHT}
-    message = {"role": "assistant", "content": "4", "reasoning_content": "Add them.", "reasoning_blocks": [entry]}
-    chat = {"id": "a", "model": "m", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    message = {
+        "role": "assistant",
+        "content": "4",
+        "reasoning_content": "Add them.",
+        "reasoning_blocks": [entry],
+    }
+    chat = {
+        "id": "a",
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
     shown = DIALECTS[client].encode_response(chat, golden.reply())
     report = Report()
     if client == "anthropic":
-        doc = {"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": shown["content"]}]}
+        doc = {
+            "messages": [
+                {"role": "user", "content": "?"},
+                {"role": "assistant", "content": shown["content"]},
+            ]
+        }
         kept = DIALECTS[client].strip_foreign(doc, report)["messages"][1]["content"]
         assert kept == [{"type": "text", "text": "4"}]
     else:
@@ -255,7 +325,8 @@ def test_a_request_without_foreign_parts_is_left_the_same_object(source: Path) -
     assert report.omissions == ()
 
 
-# ---- the carrier ----------------------------------------------------------------------------------
+# ---- the carrier
+# ----------------------------------------------------------------------------------
 
 
 @given(words, words)
@@ -279,11 +350,11 @@ def test_the_readable_text_is_never_packed() -> None:
         "nexus.1.bm90IGpzb24=",
         "nexus.1.MQ==",
         "nexus.1.WzFd",
-        "nexus.1." + carrier.base64.urlsafe_b64encode(b'["a","thinking",{"text":"hidden"}]').decode(),
-        "nexus.1." + carrier.base64.urlsafe_b64encode(b'["a","thinking",{"signature":{"a":1}}]').decode(),
-        "nexus.1." + carrier.base64.urlsafe_b64encode(b'[1,"thinking",{}]').decode(),
+        "nexus.1." + base64.urlsafe_b64encode(b'["a","thinking",{"text":"hidden"}]').decode(),
+        "nexus.1." + base64.urlsafe_b64encode(b'["a","thinking",{"signature":{"a":1}}]').decode(),
+        "nexus.1." + base64.urlsafe_b64encode(b'[1,"thinking",{}]').decode(),
         "nexus.1."
-        + carrier.base64.urlsafe_b64encode(b'["a","thinking",{"id":"' + b"x" * 200 + b'"}]').decode(),
+        + base64.urlsafe_b64encode(b'["a","thinking",{"id":"' + b"x" * 200 + b'"}]').decode(),
     ],
 )
 def test_a_token_that_we_did_not_make_is_no_block(token: str) -> None:

@@ -1,4 +1,5 @@
-"""The vendors' own packages accept what we make: types, clients and the accumulators of their streams."""
+"""The vendors' own packages accept what we make: types, clients and the accumulators of their
+streams."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def test_our_answers_are_of_the_vendors_type(source: Path, target: str) -> None:
 def test_our_events_are_of_the_vendors_types(source: Path, target: str) -> None:
     told = golden.chunks(source.parent.name, golden.events(source.read_bytes()))
     for event in golden.encoded(target, told):
-        # Azure's head has no object; the chunk's type knows functions only, the API custom tools too.
+        # Azure's head has no object; the chunk's type knows functions only, the API custom tools
+        # too.
         if event.doc is None or event.doc.get("object") == "" or b'"custom"' in event.data:
             continue
         strictly(EVENTS[target], event.doc)
@@ -95,7 +97,10 @@ FINALS: dict[str, Callable[[bytes], Any]] = {
 }
 CANNOT = {
     ("openai_responses", "openai_chat-azure"): "get_final_response knows response.completed only",
-    ("openai_chat", "openai_chat-azure"): "the helper refuses answers that were cut by their length",
+    (
+        "openai_chat",
+        "openai_chat-azure",
+    ): "the helper refuses answers that were cut by their length",
     ("openai_chat", "openai_responses-reasoning_and_tools"): "the helper knows no custom tools",
 }
 """What the vendors' helpers do not read, whoever sends it."""
@@ -109,8 +114,17 @@ def told(answer: Any) -> Any:
         text = (message.get("content") or "") + (message.get("refusal") or "")
         return text, [(call["name"], call.get("arguments") or call.get("input")) for call in calls]
     if "output" in answer:
-        parts = [part for item in answer["output"] if item["type"] == "message" for part in item["content"]]
-        calls = [item for item in answer["output"] if item["type"].endswith("_call") and "call_id" in item]
+        parts = [
+            part
+            for item in answer["output"]
+            if item["type"] == "message"
+            for part in item["content"]
+        ]
+        calls = [
+            item
+            for item in answer["output"]
+            if item["type"].endswith("_call") and "call_id" in item
+        ]
         text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
         return text, [(call["name"], call.get("arguments") or call.get("input")) for call in calls]
     text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
@@ -152,7 +166,8 @@ def test_an_error_inside_a_stream_makes_the_vendors_client_raise(target: str, er
     with pytest.raises((openai.APIError, anthropic.APIError)) as raised:
         FINALS[target](golden.wire([*begun, *events]))
     assert error.message in str(raised.value)
-    assert raised.value.body["code" if "code" in raised.value.body else "error"]  # type: ignore[index]
+    body: Any = getattr(raised.value, "body", None)
+    assert (body.get("error") or body)["code"] == error.code
 
 
 def test_a_blocked_answer_names_its_rules_in_both_envelopes() -> None:
@@ -165,19 +180,21 @@ def test_a_blocked_answer_names_its_rules_in_both_envelopes() -> None:
 
 @pytest.mark.parametrize("target", ["openai_chat", "anthropic"])
 def test_a_refused_request_becomes_the_vendors_own_exception(target: str) -> None:
-    body = json.dumps(DIALECTS[target].encode_error(Malformed("no such n", param="n"), "req_1")).encode()
+    body = json.dumps(
+        DIALECTS[target].encode_error(Malformed("no such n", param="n"), "req_1")
+    ).encode()
     if target == "anthropic":
         answer = lambda request: httpx2.Response(400, content=body)  # noqa: E731
         http = httpx2.Client(transport=httpx2.MockTransport(answer))
         with pytest.raises(anthropic.BadRequestError, match="no such n"):
-            anthropic.Anthropic(api_key="k", base_url="http://up", http_client=http).messages.create(
-                model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}]
-            )
+            anthropic.Anthropic(
+                api_key="k", base_url="http://up", http_client=http
+            ).messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}])
         return
     reply = lambda request: httpx2.Response(400, content=body)  # noqa: E731
     client = httpx2.Client(transport=httpx2.MockTransport(reply))
     with pytest.raises(openai.BadRequestError) as raised:
-        openai.OpenAI(api_key="k", base_url="http://up", http_client=client).chat.completions.create(
-            model="m", messages=[{"role": "user", "content": "x"}]
-        )
+        openai.OpenAI(
+            api_key="k", base_url="http://up", http_client=client
+        ).chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
     assert (raised.value.code, raised.value.param) == ("malformed_request", "n")

@@ -73,11 +73,10 @@ def request(chat: Json, report: Report) -> Json:
         body |= translate(given, report)
     instructions, rest = _instructions(chat["messages"])
     first = len(chat["messages"]) - len(rest)
-    told = [
-        item
-        for i, message in enumerate(rest)
-        for item in _items(message, f"messages.{first + i}", report)
-    ]
+    custom = _custom_calls(rest)
+    told: list[Json] = []
+    for place, message in enumerate(rest, start=first):
+        told += _items(message, f"messages.{place}", report, custom)
     return without_choice(body) | instructions | {"input": told, "store": bool(chat.get("store"))}
 
 
@@ -106,7 +105,11 @@ def _items(message: Json, path: str, report: Report, custom: frozenset[str]) -> 
         return [without(message, {"name", "cache_control"}) | {"content": content}]
     if message.get("is_error"):
         report.coerced(f"{path}.is_error->(content alone)")
-    kind = "custom_tool_call_output" if message.get("tool_call_id") in custom else "function_call_output"
+    kind = (
+        "custom_tool_call_output"
+        if message.get("tool_call_id") in custom
+        else "function_call_output"
+    )
     rest = without(
         message, {"role", "tool_call_id", "content", "is_error", "cache_control", "name"}
     )
