@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import httptools
 from bench.measure import Sample, cpu_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from bench.measure import Turn
     from bench.servers import Server
@@ -35,6 +36,8 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes) -> bytes:
         """The body of the answer. Raises BadAnswer."""
+        if self._transport.is_closing():
+            raise BadAnswer("the server closed the connection between two requests")
         self._answered = asyncio.get_running_loop().create_future()
         self._body = b""
         self._parser = httptools.HttpResponseParser(self)
@@ -58,6 +61,10 @@ class Connection(asyncio.Protocol):
 
     # the parser calls these
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"x-nexus-cache" and value != b"miss":
+            self._fail(f"not the upstream's answer: {name!r}: {value!r}")
+
     def on_body(self, body: bytes) -> None:
         self._body += body
 
@@ -73,76 +80,70 @@ class Connection(asyncio.Protocol):
             self._answered.set_exception(BadAnswer(what))
 
 
+@dataclass(frozen=True, slots=True)
 class Load:
-    """`connections` kept connections to a server, for as long as the block lasts."""
+    """Requests to one server over `connections` connections. Each turn opens its own: servers close
+    those that wait through the turns of others."""
 
-    def __init__(
-        self, runner: asyncio.Runner, server: Server, prompts: Iterator[str], connections: int
-    ) -> None:
-        self._runner = runner
-        self._server = server
-        self._prompts = prompts
-        self._count = connections
-        self._open: list[Connection] = []
-
-    def __enter__(self) -> Load:
-        self._runner.run(self._connect())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._runner.run(self._close())
+    runner: asyncio.Runner
+    server: Server
+    prompts: Iterator[str]
+    connections: int
 
     def turn(self, count: int) -> Turn:
-        """`count` requests over all connections; the CPU is the server's."""
+        """`count` requests over all connections, after one on each that does not count; the CPU is
+        the server's."""
 
         def run() -> Sample:
-            requests = [self._request(next(self._prompts)) for _ in range(count)]
-            walls: list[float] = []
-            began = cpu_of(self._server.pid)
-            self._runner.run(self._all(requests, walls.append))
-            return Sample(cpu_of(self._server.pid) - began, tuple(walls))
+            first = [self._request() for _ in range(self.connections)]
+            requests = [self._request() for _ in range(count)]
+            return self.runner.run(self._measured(first, requests))
 
         return run
 
-    async def _all(self, requests: list[bytes], took: Callable[[float], None]) -> None:
-        async def work(connection: Connection) -> None:
-            while requests:
-                request = requests.pop()
-                start = time.perf_counter()
-                await connection.ask(request)
-                took(time.perf_counter() - start)
+    async def _measured(self, first: list[bytes], requests: list[bytes]) -> Sample:
+        url, loop = urlsplit(self.server.url), asyncio.get_running_loop()
+        assert url.hostname is not None
+        assert url.port is not None
+        opened: list[Connection] = []
+        try:
+            for _ in range(self.connections):
+                _, made = await loop.create_connection(Connection, url.hostname, url.port)
+                opened.append(made)
+            await _all(opened, first)
+            began = cpu_of(self.server.pid)
+            walls = await _all(opened, requests)
+            return Sample(cpu_of(self.server.pid) - began, tuple(walls))
+        finally:
+            for connection in opened:
+                connection.close()
 
-        async with (
-            asyncio.timeout(ANSWER_TIMEOUT_S + len(requests) * 0.1),
-            asyncio.TaskGroup() as group,
-        ):
-            for connection in self._open:
-                group.create_task(work(connection))
-
-    def _request(self, prompt: str) -> bytes:
-        body = json.dumps(
-            {"model": self._server.model, "messages": [{"role": "user", "content": prompt}]}
-        ).encode()
+    def _request(self) -> bytes:
+        message = {"role": "user", "content": next(self.prompts)}
+        body = json.dumps({"model": self.server.model, "messages": [message]}).encode()
         fields = {
-            "host": urlsplit(self._server.url).netloc,
+            "host": urlsplit(self.server.url).netloc,
             "content-type": "application/json",
             "content-length": str(len(body)),
-            **self._server.headers,
+            **self.server.headers,
         }
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        return f"POST {self._server.path} HTTP/1.1\r\n{lines}\r\n".encode() + body
+        return f"POST {self.server.path} HTTP/1.1\r\n{lines}\r\n".encode() + body
 
-    async def _connect(self) -> None:
-        url = urlsplit(self._server.url)
-        assert url.hostname and url.port, self._server.url
-        address = url.hostname, url.port
-        loop = asyncio.get_running_loop()
-        for _ in range(self._count):
-            _, connection = await loop.create_connection(Connection, *address)
-            self._open.append(connection)
 
-    async def _close(self) -> None:
-        for connection in self._open:
-            connection.close()
-        self._open.clear()
-        await asyncio.sleep(0)
+async def _all(connections: list[Connection], requests: list[bytes]) -> list[float]:
+    """Wall seconds of each request. Raises BadAnswer in a group, and TimeoutError."""
+    walls: list[float] = []
+    left = list(requests)
+
+    async def work(connection: Connection) -> None:
+        while left:
+            request = left.pop()
+            start = time.perf_counter()
+            await connection.ask(request)
+            walls.append(time.perf_counter() - start)
+
+    async with asyncio.timeout(ANSWER_TIMEOUT_S), asyncio.TaskGroup() as group:
+        for connection in connections:
+            group.create_task(work(connection))
+    return walls

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def aiohttp(upstream: str, python: Path) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def litellm(upstream: str, program: Path) -> Iterator[Server]:
-    """Its proxy, without a database and without a master key."""
+    """Its proxy, without a database."""
     row = {"model": "openai/bench", "api_base": f"{upstream}/v1", "api_key": KEY}
     config = {"model_list": [{"model_name": "bench", "litellm_params": row}]}
     port = free_port()
@@ -57,9 +58,16 @@ def litellm(upstream: str, program: Path) -> Iterator[Server]:
         path = Path(folder, "config.yaml")
         path.write_text(json.dumps(config))  # JSON is YAML
         command = [str(program), "--config", str(path), "--port", str(port), "--num_workers", "1"]
-        environ = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "HOME": folder}
+        master = f"sk-{secrets.token_urlsafe(32)}"  # it starts with none that is weak
+        environ = {
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_LOG": "ERROR",
+            "LITELLM_MASTER_KEY": master,
+            "HOME": folder,
+        }
         with listening([*command, "--host", "127.0.0.1"], port, environ=environ) as pid:
-            yield Server(pid, f"http://127.0.0.1:{port}")
+            headers = {"authorization": f"Bearer {master}"}
+            yield Server(pid, f"http://127.0.0.1:{port}", headers=headers)
 
 
 @contextlib.contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.measure import idle
 from nexus_sdk.nexus import Nexus
 from nexus_sdk.settings import Settings
 
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.rows import Plan
+    from nexus_sdk.drivers.host import Observe
+    from nexus_sdk.model import Event
 
 MODEL = "bench"
+GOOD = ("miss", 200, "complete")
+"""Cache, status and outcome of an exchange that counts."""
 
 
 def everything_on(upstream: str = "") -> dict[str, Any]:
@@ -50,14 +56,43 @@ def settings(plan: Plan, state: Path) -> Settings:
     return Settings(state_dir=state, cache_dir=plan.work / "cache", node="bench")
 
 
+class NotMeasured(Exception):
+    """Something else happened than what a row claims; the message says what."""
+
+
+class Witness:
+    """Counts what became of the exchanges: a measurement is one of answers that the upstream gave,
+    not of the cache, and not of refusals."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, int, str]] = Counter()
+
+    def observe(self, event: Event) -> None:
+        self._seen[event["cache"], event["status"], event["outcome"]] += 1
+
+    def check(self) -> None:
+        """Raises NotMeasured."""
+        others = {kind: count for kind, count in self._seen.items() if kind != GOOD}
+        if others or not self._seen:
+            raise NotMeasured(f"not only {GOOD}: {others or 'no exchange at all'}")
+
+
 @contextlib.contextmanager
 def governed(plan: Plan) -> Iterator[Nexus]:
-    """A Nexus under the policy, its background work done."""
-    from bench.measure import idle
+    """A Nexus under the policy, its background work done. Raises NotMeasured when an exchange was
+    anything but an answer of the upstream."""
+    witness = Witness()
+    with unused(plan, witness.observe) as nexus:
+        yield nexus
+    witness.check()
 
+
+@contextlib.contextmanager
+def unused(plan: Plan, observe: Observe | None = None) -> Iterator[Nexus]:
+    """As `governed`, for measurements that make no exchange."""
     with tempfile.TemporaryDirectory() as state:
-        nexus = Nexus(everything_on(), app="bench", settings=settings(plan, Path(state)))
-        with nexus:
+        where = settings(plan, Path(state))
+        with Nexus(everything_on(), app="bench", settings=where, observe=observe) as nexus:
             idle()
             yield nexus
 

@@ -60,6 +60,11 @@ SENSITIVE = (
 )
 
 
+_serials = count()
+"""Of the whole process: two measurements that send the same prompts would read each other's answers
+from the cache."""
+
+
 def prompts(size: int, *, holding: str = "", seed: int = SEED) -> Iterator[str]:
     """Endless prompts of exactly `size` bytes (ASCII), each of them unique; `holding` stands in
     every one."""
@@ -69,8 +74,8 @@ def prompts(size: int, *, holding: str = "", seed: int = SEED) -> Iterator[str]:
     if room < 0:
         raise ValueError(f"a prompt of {size} bytes has no room for its first word and {holding!r}")
     texts = [holding + _text(chance, words, room) for _ in range(VARIETY)]
-    for number in count():
-        yield f"{_letters(number)} {texts[number % VARIETY]}"
+    for turn in count():
+        yield f"{_letters(next(_serials))} {texts[turn % VARIETY]}"
 
 
 def _letters(number: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bench.measure import calls, interleave
-from bench.policy import governed
+from bench.policy import NotMeasured, unused
 from bench.prompts import SENSITIVE, prompts
 from bench.rows import Row, Target
 from nexus_sdk.compliance.scanner import Scanner
@@ -21,9 +21,11 @@ BOUND = Target("ours", 50)
 
 
 def run(plan: Plan) -> list[Row]:
-    with governed(plan) as nexus:
+    with unused(plan) as nexus:
         warm = nexus.snapshot.request_hooks.scanner
         slow = Scanner(warm.rules)
+    if warm.matcher is None:
+        raise NotMeasured("the scanner has no compiled rules")
     rules = f"{len(warm.rules)} rules"
     contenders = {
         ("scanner, texts of 1 KB", 1, BOUND): _turn(warm, plan.of(500, 200), 1),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -109,6 +111,13 @@ def model_server() -> Iterator[str]:
         (url,),
     ):
         yield url
+
+
+def asked(upstream: str) -> int:
+    """How many requests the model server has received."""
+    with urllib.request.urlopen(f"{upstream}/_seen", timeout=10) as reply:
+        seen = json.load(reply)["requests"]
+    return max((request["number"] for request in seen), default=0)
 
 
 @contextlib.contextmanager

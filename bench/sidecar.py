@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from bench.load import BadAnswer, Load
 from bench.measure import interleave
 from bench.peers import PEERS
+from bench.policy import NotMeasured
 from bench.prompts import SENSITIVE, prompts
 from bench.rows import ABSENT, Row, Target
-from bench.servers import CannotStart, forwarder, model_server, sidecar
+from bench.servers import CannotStart, asked, forwarder, model_server, sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bench.measure import Result, Turn
     from bench.rows import Plan
     from bench.servers import Server
+
+    type Start = Callable[[], AbstractContextManager[Server]]
 
 KIB = 1024
 CONNECTIONS = 16
@@ -40,7 +43,7 @@ are made."""
 
 def run(plan: Plan) -> list[Row]:
     with asyncio.Runner() as runner, model_server() as upstream, contextlib.ExitStack() as stack:
-        group = Group(plan, runner, stack)
+        group = Group(runner, upstream, stack)
         ours = stack.enter_context(sidecar(upstream, plan.work / "cache"))
         group.add(OURS, lambda: contextlib.nullcontext(ours), plan.of(500, 150))
         group.add(
@@ -59,41 +62,40 @@ def run(plan: Plan) -> list[Row]:
 
 
 class Group:
-    """The servers of the comparison and the connections to them. `absent`: those that are not
-    there, and why."""
+    """The servers of the comparison. `absent`: those that are not there, and why."""
 
-    def __init__(self, plan: Plan, runner: asyncio.Runner, stack: contextlib.ExitStack) -> None:
-        self._plan = plan
+    def __init__(self, runner: asyncio.Runner, upstream: str, stack: contextlib.ExitStack) -> None:
         self._runner = runner
+        self._upstream = upstream
         self._stack = stack
         self.turns: dict[str, Turn] = {}
         self.absent: dict[str, str] = {}
 
-    def add(
-        self,
-        name: str,
-        start: Callable[[], AbstractContextManager[Server]],
-        count: int,
-        *,
-        holding: str = "",
-    ) -> None:
+    def add(self, name: str, start: Start, count: int, *, holding: str = "") -> None:
         """Start it, call it until it is warm, and measure it in turns of `count` calls."""
         try:
             server = self._stack.enter_context(start())
             load = Load(self._runner, server, prompts(KIB, holding=holding), CONNECTIONS)
-            turn = self._stack.enter_context(load).turn(count)
-            until = time.monotonic() + WARM_S
-            while time.monotonic() < until:
-                turn()
+            self._warm(name, load.turn(count), count)
         except (CannotStart, OSError) as err:
-            self.absent[name] = f"{ABSENT}: {err}"
+            self.absent[name] = f"{ABSENT}: {' '.join(str(err).split())}"
         except ExceptionGroup as group:
             bad = group.subgroup(BadAnswer)
             if bad is None:
                 raise
             self.absent[name] = f"{ABSENT}: {bad.exceptions[0]}"
         else:
-            self.turns[name] = turn
+            self.turns[name] = load.turn(count)
+
+    def _warm(self, name: str, turn: Turn, count: int) -> None:
+        """Raises NotMeasured when it answers without asking the upstream."""
+        until = time.monotonic() + WARM_S
+        before, sent = asked(self._upstream), 0
+        while time.monotonic() < until:
+            turn()
+            sent += count + CONNECTIONS
+        if asked(self._upstream) - before < sent:
+            raise NotMeasured(f"{name} asked the upstream fewer than {sent} times for {sent} calls")
 
 
 def _rows(found: dict[str, Result], absent: dict[str, str]) -> list[Row]:

@@ -40,7 +40,8 @@ KIB = 1024
 
 def run(plan: Plan) -> list[Row]:
     with model_server() as url, governed(plan) as nexus:
-        return [*_sync(plan, nexus, url), *_async(plan, nexus, url), *_own(plan, nexus)]
+        rows = [*_sync(plan, nexus, url), *_own(plan, nexus)]
+        return [*rows, *_async(plan, nexus, url)]  # it closes the Nexus
 
 
 def _sync(plan: Plan, nexus: Nexus, url: str) -> list[Row]:

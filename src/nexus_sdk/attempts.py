@@ -92,7 +92,7 @@ def _reserve(exchange: Exchange, call: Call, target: Target) -> Flow[tuple[tuple
     rates = exchange.snapshot.rates(target)
     facts = call.facts
     amounts = limits.estimate(
-        sum(len(leaf.text) for leaf in call.texts), facts.max_output_tokens, rates, answers=facts.n
+        call.input_chars, facts.max_output_tokens, rates, answers=facts.n
     )
     claims = limits.target_claims(
         exchange.snapshot.limits, exchange.ask, target, amounts, exchange.clock.now()

@@ -1,7 +1,7 @@
 """What the pipeline asks of the world. A driver performs these; nothing else in the core does I/O.
 
-Each effect carries the type of its reply, so `hit = yield from Lookup(key)` is typed. `Effect` is a closed union:
-every driver ends its dispatch with `assert_never`, so that a new effect names each driver that lacks it.
+Each effect carries the type of its reply, so `hit = yield from Lookup(key)` is typed. `Effect` is a closed union, and a
+test holds every driver's table of effects against it.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ class Store(Ask[None]):
 
 @dataclass(frozen=True, slots=True)
 class Reserve(Ask["str | Refused"]):
-    """Take all claims or none, atomically. Replies the reservation's id."""
+    """Take all claims or none, atomically. Replies the reservation's id. What is taken `for_good` is never settled."""
 
     claims: tuple[Claim, ...]
+    for_good: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import pydantic
 from openai._types import NotGiven, Omit
 from openai.types import CreateEmbeddingResponse
 
+from nexus_sdk.stock_objects import forget_extras
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,6 +37,7 @@ def built(body: bytes, *, decode: bool) -> CreateEmbeddingResponse | None:
         answer: CreateEmbeddingResponse = _VALIDATOR.validate_python(doc, strict=True)
     except pydantic.ValidationError:
         return None
+    forget_extras(answer)
     for item, vector in zip(answer.data, vectors, strict=True):
         item.embedding = floats(vector) if decode and isinstance(vector, str) else vector  # type: ignore[assignment]
     return answer

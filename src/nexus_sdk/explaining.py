@@ -103,7 +103,7 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Explanation:
     account = snapshot.account(step.target, call)
     rates = snapshot.rates(step.target)
     amounts = limits.estimate(
-        sum(len(leaf.text) for leaf in call.texts), call.facts.max_output_tokens, rates, answers=call.facts.n
+        call.input_chars, call.facts.max_output_tokens, rates, answers=call.facts.n
     )
     told: Explanation = {
         "provider": step.target.provider,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import orjson
 
 from nexus_sdk.errors import NexusError, UpstreamFailed
-from nexus_sdk.model import Failure
+from nexus_sdk.model import Failure, Outcome
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nexus_sdk.compliance.streams import StreamEnforcer
-    from nexus_sdk.model import Outcome, Usage
+    from nexus_sdk.model import Usage
     from nexus_sdk.wire.dialect import Dialect, Reply
 
     type Hide = Callable[[StreamEvent], StreamEvent | None]
@@ -81,7 +81,7 @@ class StreamPipe:
         """The last events, and what is known from now on: `usage`, `complete`, `error`."""
         out: list[StreamEvent] = []
         try:
-            if not self.stopped and outcome.failure is None:
+            if not self.stopped and outcome == Outcome():  # else what is left is a piece of an event
                 for event in self._sse.close():
                     self._take(event, out)
             if self.error is None:

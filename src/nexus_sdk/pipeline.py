@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk import attempts, planning
 from nexus_sdk.effects import Finish, Lookup, Record, Relay, Reserve, Settle, Store
-from nexus_sdk.errors import AuditUnavailable, NexusError, NotAllowed
+from nexus_sdk.errors import AuditUnavailable, CallerLeft, NexusError, NotAllowed
 from nexus_sdk.exchange import Exchange
 from nexus_sdk.model import Answer, Cached, Outcome, Refused
 from nexus_sdk.pipe import RawPipe
@@ -79,10 +79,9 @@ def _admit_rate(exchange: Exchange) -> Flow[None]:
     """Limits that only count requests: taken at once and kept, whatever becomes of the request."""
     claims = limits.admission_claims(exchange.snapshot.limits, exchange.ask, exchange.clock.now())
     if claims:
-        taken = yield from Reserve(claims)
+        taken = yield from Reserve(claims, for_good=True)
         if isinstance(taken, Refused):
             raise limits.refusal(taken)
-        yield from Settle(taken, tuple(claim.amount for claim in claims))
 
 
 def _inspect_request(exchange: Exchange, call: Call) -> Call:
@@ -221,7 +220,10 @@ def _keep(exchange: Exchange, key: str, entry: Cached, *, complete: bool) -> Flo
 
 def _record_refusal(exchange: Exchange, error: NexusError) -> Flow[None]:
     """The event of a request that was refused. Nothing is given to the caller that an event was promised for, so a
-    trail that cannot be written does not change the refusal; the spool counts what it could not keep."""
+    trail that cannot be written does not change the refusal; the spool counts what it could not keep. A caller that
+    left while its event was being written has its event."""
+    if exchange.trail.told and isinstance(error, CallerLeft):
+        return
     strict = exchange.snapshot.policy.audit.mode == "strict" and not isinstance(error, AuditUnavailable)
     with suppress(AuditUnavailable):
         yield from Record(exchange.trail.event(error=error), strict=strict)

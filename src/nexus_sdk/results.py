@@ -1,9 +1,4 @@
-"""Answers as the very objects that the stock client returns.
-
-pydantic-core validates an answer's bytes many times faster than the stock client's own `construct`, with the same result
-wherever strict validation says yes. Wherever it says no (a word that is newer than the installed package, a number
-where text was expected) the stock code builds the object, leniently, as it always does.
-"""
+"""Answers, streams and failures as the stock client hands them to its caller."""
 
 from __future__ import annotations
 
@@ -11,27 +6,23 @@ import importlib
 import json
 import time
 from datetime import timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import openai
-import pydantic
 from openai import AsyncStream, Stream
-from openai._models import add_request_id, construct_type
-from openai.types import CreateEmbeddingResponse
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.responses import Response, ResponseStreamEvent
+from openai._models import add_request_id
 
 from nexus_sdk import embeddings
 from nexus_sdk.refusals import no_answer, stream_error
+from nexus_sdk.stock_objects import BUILD, EVENT, WHOLE, whole
 from nexus_sdk.transports import byte_stream, http_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
     from nexus_sdk.drivers.exchanges import AsyncEvents, SyncEvents
     from nexus_sdk.model import Answer, Request
-    from nexus_sdk.wire.sse import StreamEvent
+    from nexus_sdk.stock_objects import Build
 
 FAMILY = next(
     base.__module__.partition(".")[0]
@@ -40,13 +31,6 @@ FAMILY = next(
 )
 """openai 3 sits on httpx2, openai 2 on httpx; whichever it is, its responses and exceptions are made of that one."""
 http: Any = importlib.import_module(FAMILY)
-
-_WHOLE: Mapping[str, Any] = {
-    "chat": ChatCompletion,
-    "responses": Response,
-    "embeddings": CreateEmbeddingResponse,
-}
-
 
 def result(client: Any, request: Request, answer: Answer, given: Mapping[str, Any]) -> Any:
     """The object for a whole answer to a call with the arguments `given`. Raises what the stock client raises for it."""
@@ -61,10 +45,8 @@ def result(client: Any, request: Request, answer: Answer, given: Mapping[str, An
 
 
 def _whole(client: Any, request: Request, answer: Answer) -> Any:
-    try:
-        return _WHOLE[request.endpoint].__pydantic_validator__.validate_json(answer.body, strict=True)
-    except pydantic.ValidationError:
-        return _lenient(client, request, answer)
+    built = whole(request.endpoint, answer.body)
+    return _lenient(client, request, answer) if built is None else built
 
 
 def _embeddings(client: Any, request: Request, answer: Answer, *, decode: bool) -> Any:
@@ -78,7 +60,7 @@ def _embeddings(client: Any, request: Request, answer: Answer, *, decode: bool) 
 def _lenient(client: Any, request: Request, answer: Answer) -> Any:
     return client._process_response_data(
         data=json.loads(answer.body),
-        cast_to=_WHOLE[request.endpoint],
+        cast_to=WHOLE[request.endpoint],
         response=response_of(client, request, answer),
     )
 
@@ -113,40 +95,6 @@ def response_of(client: Any, request: Request, answer: Answer, events: Any = Non
 def _began(request_id: str) -> int:
     """Unix time in milliseconds: the first 48 bits of a UUID of version 7 (RFC 9562, 5.7)."""
     return int(request_id.replace("-", "")[:12], 16)
-
-
-@cache
-def _event_types() -> dict[str, Any]:
-    """The model of each Responses event, by its `type`."""
-    union = get_args(ResponseStreamEvent)[0]
-    found: dict[str, Any] = {}
-    for model in get_args(union):
-        for name in get_args(model.model_fields["type"].annotation):
-            found[name] = model
-    return found
-
-
-def _chunk(event: StreamEvent) -> Any:
-    try:
-        return ChatCompletionChunk.__pydantic_validator__.validate_json(event.data, strict=True)
-    except pydantic.ValidationError:
-        return construct_type(type_=ChatCompletionChunk, value=json.loads(event.data))
-
-
-def _response_event(event: StreamEvent) -> Any:
-    model = _event_types().get(event.doc.get("type", ""))
-    if model is not None:
-        try:
-            return model.__pydantic_validator__.validate_json(event.data, strict=True)
-        except pydantic.ValidationError:
-            pass
-    return construct_type(type_=ResponseStreamEvent, value=json.loads(event.data))
-
-
-type Build = Callable[[StreamEvent], Any]
-
-_BUILD: Mapping[str, Build] = {"chat": _chunk, "responses": _response_event}
-_EVENT_KIND: Mapping[str, Any] = {"chat": ChatCompletionChunk, "responses": ResponseStreamEvent}
 
 
 class _Begun:
@@ -208,9 +156,9 @@ class GovernedStream(Stream[Any]):
 
     def __init__(self, client: Any, request: Request, events: SyncEvents) -> None:
         self._begun = _Begun(client, request, events)
-        self._cast_to = _EVENT_KIND[request.endpoint]
+        self._cast_to = EVENT[request.endpoint]
         self._client = client
-        self._iterator = _objects(self._begun, events, _BUILD[request.endpoint])
+        self._iterator = _objects(self._begun, events, BUILD[request.endpoint])
 
     @property
     def response(self) -> Any:
@@ -228,9 +176,9 @@ class GovernedAsyncStream(AsyncStream[Any]):
 
     def __init__(self, client: Any, request: Request, events: AsyncEvents) -> None:
         self._begun = _Begun(client, request, events)
-        self._cast_to = _EVENT_KIND[request.endpoint]
+        self._cast_to = EVENT[request.endpoint]
         self._client = client
-        self._iterator = _aobjects(self._begun, events, _BUILD[request.endpoint])
+        self._iterator = _aobjects(self._begun, events, BUILD[request.endpoint])
 
     @property
     def response(self) -> Any:

@@ -107,7 +107,7 @@ STREAMED = (
     *(
         ask(demo, stream=True)
         for ask in (chat, respond)
-        for demo in (*SAID, "gzip", "split=7", "eof", "bom", "crlf", "cr", "comments", "no-blank")
+        for demo in (*SAID, "gzip", "split=7", "eof", "crlf", "cr", "comments")
     ),
     chat(stream=True, stream_options={"include_usage": True}),
     chat("no-usage", stream=True, stream_options={"include_usage": True}),
@@ -115,6 +115,7 @@ STREAMED = (
     chat(tools=TOOLS, tool_choice="required", stream=True),
     chat("tool=weather;calls=2", tools=TOOLS, stream=True),
     chat("chunks=50", stream=True, n=2),
+    chat("no-blank", stream=True),
     respond(tools=FLAT_TOOLS, tool_choice="required", stream=True),
     respond("chunks=50", stream=True),
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -31,6 +32,7 @@ def portrait(value: object) -> Portrait:
             "extra": portrait(value.__pydantic_extra__),
             "request_id": getattr(value, "_request_id", "none"),
             "json": value.model_dump_json(warnings=False),
+            "set json": value.model_dump_json(warnings=False, exclude_unset=True, by_alias=True),
         }
     if isinstance(value, dict):
         return {key: portrait(item) for key, item in value.items()}
@@ -44,6 +46,11 @@ def portrait_of_error(error: BaseException) -> Portrait:
         "type": f"{type(error).__module__}.{type(error).__qualname__}",
         "said": str(error),
     }
+    if isinstance(error, openai.APIConnectionError):
+        # Ours goes on after the stock message and tells the reason; the cause is of the HTTP library in both.
+        http = importlib.import_module(type(error.request).__module__.partition(".")[0])
+        cause = isinstance(error.__cause__, http.TransportError)
+        return {"type": seen["type"], "said": str(error)[:16], "path": error.request.url.path, "cause": cause}
     if isinstance(error, openai.APIError):
         seen |= {
             "message": error.message,
@@ -54,7 +61,6 @@ def portrait_of_error(error: BaseException) -> Portrait:
             "method": error.request.method,
             "path": error.request.url.path,
             "family": type(error.request).__module__.partition(".")[0],
-            "cause": type(error.__cause__).__name__,
         }
     if isinstance(error, openai.APIStatusError):
         seen |= {
@@ -92,3 +98,14 @@ def told_upstream(headers: Mapping[str, str]) -> dict[str, str]:
         for name, value in headers.items()
         if name.lower() not in TRAVEL | {"x-stainless-retry-count"}
     }
+
+
+def differences(ours: Portrait, stock: Portrait, at: str = "") -> list[str]:
+    """Where two portraits differ, a line each."""
+    if isinstance(ours, dict) and isinstance(stock, dict):
+        named = {key: (ours.get(key, "absent"), stock.get(key, "absent")) for key in {**stock, **ours}}
+        return [line for key, (a, b) in named.items() for line in differences(a, b, f"{at}.{key}")]
+    if isinstance(ours, list) and isinstance(stock, list) and len(ours) == len(stock):
+        pairs = enumerate(zip(ours, stock, strict=True))
+        return [line for index, (a, b) in pairs for line in differences(a, b, f"{at}[{index}]")]
+    return [] if ours == stock else [f"{at}: ours {ours!r}, stock {stock!r}"]

@@ -6,7 +6,6 @@ import json
 import secrets
 import socket
 import threading
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -32,6 +31,7 @@ SCRIPTS = {
     "slow": "chunk-delay=0.05;chunks=400",
     "silent": "hang",
     "stuck": "chunks=400;hang-after=2000",
+    "endless": "chunks=100000",
     "html": "html",
     "garbage": "garbage",
     "empty": "empty",
@@ -148,11 +148,15 @@ class Stack:
         self._options = options or Options(port=0)
         self.models = ModelServer()
         self.sidecar: Sidecar
+        self._noted: list[Event] = []
+        self._news = threading.Condition()
         self._thread: threading.Thread
 
     def __enter__(self) -> Self:
         url = self.models.start()
         self.sidecar = Sidecar(self._policy_of(url), self._options, settings(self._folder))
+        self._observe = self.sidecar.nexus._observe
+        self.sidecar.nexus._observe = self._note
         ready = threading.Event()
         self._thread = threading.Thread(target=self.sidecar.serve, args=(ready.set,))
         self._thread.start()
@@ -203,15 +207,33 @@ class Stack:
         parts = urlsplit(self.url)
         return socket.create_connection((parts.hostname, parts.port), timeout=20)
 
-    def events(self) -> list[Event]:
-        """Every audit event so far."""
-        spool = self.sidecar.nexus.spool
-        assert spool is not None
-        spool.flush()
-        return [entry.event for entry in events(self._folder / "state" / "audit")]
+    def send(self, path: str, body: Any) -> socket.socket:
+        """A connection on which a request was sent, and nothing read yet."""
+        content = json.dumps(body).encode()
+        sock = self.connect()
+        sock.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: sidecar\r\nAuthorization: Bearer {self.key}\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        return sock
 
-    def outcomes(self) -> Counter[str]:
-        return Counter(event["outcome"] for event in self.events())
+    def events(self, since: int = 0, *, count: int = 0) -> list[Event]:
+        """The audit events promised so far, but for the first `since`; waits for `count` of them."""
+        with self._news:
+            assert self._news.wait_for(lambda: len(self._noted) >= since + count, 10)
+            return self._noted[since:]
+
+    def _note(self, event: Event) -> None:
+        with self._news:
+            self._noted.append(event)
+            self._news.notify_all()
+        assert self._observe is not None
+        self._observe(event)
+
+    def recorded(self) -> list[Event]:
+        """Every audit event on disk."""
+        return [entry.event for entry in events(self._folder / "state" / "audit")]
 
     def seen(self) -> tuple[Seen, ...]:
         return self.models.requests
@@ -219,9 +241,3 @@ class Stack:
 
 def chat(text: str = "hello", **more: Any) -> dict[str, Any]:
     return {"model": "gpt-4o", "messages": [{"role": "user", "content": text}], **more}
-
-
-def message(text: str = "hello", **more: Any) -> dict[str, Any]:
-    return {"model": "claude-opus-5", "max_tokens": 64, **chat(text), **more} | {
-        "model": more.get("model", "claude-opus-5")
-    }

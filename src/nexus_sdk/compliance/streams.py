@@ -223,11 +223,9 @@ class StreamEnforcer:
             changed.add(slot.channel)
 
     def _said(self, name: Channel, text: str, *, json: bool) -> str:
-        """The whole text of a channel, as its parts went out. A text that was never sent in parts is judged now.
-
-        An encoder's events share what they repeat, so that the second repeat may hold what the first was given."""
+        """The whole text of a channel, as its parts went out. A text that was never sent in parts is judged now."""
         channel = self._channels.get(name)
-        if channel is None or text not in ("".join(channel.incoming), "".join(channel.outgoing)):
+        if channel is None or "".join(channel.incoming) != text:
             channel = self._channels[name] = self._new(name, json=json)
             channel.feed(text)
             channel.close()

@@ -5,17 +5,17 @@ A flow runs until it wants something of its door: a stream begun (`Relay`) or th
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from nexus_sdk.effects import Finish, Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from nexus_sdk.effects import Effect, Flow
 
     type Perform = Callable[[Effect], object]
-    type PerformAsync = Callable[[Effect], Awaitable[object]]
 
 
 def advance(flow: Flow[None], perform: Perform, reply: object = None, *, error: Exception | None = None) -> Relay | Finish | None:
@@ -35,13 +35,15 @@ def advance(flow: Flow[None], perform: Perform, reply: object = None, *, error: 
     return effect
 
 
-async def aadvance(flow: Flow[None], perform: PerformAsync, reply: object = None, *, error: Exception | None = None) -> Relay | Finish | None:
-    """As `advance`, awaiting."""
+async def aadvance(flow: Flow[None], perform: Perform, reply: object = None, *, error: Exception | None = None) -> Relay | Finish | None:
+    """As `advance`; a reply that is awaitable is awaited."""
     try:
         effect = flow.send(reply) if error is None else flow.throw(error)
         while type(effect) is not Finish and type(effect) is not Relay:
             try:
-                answer = await perform(effect)
+                answer = perform(effect)
+                if isinstance(answer, Awaitable):
+                    answer = await answer
             except Exception as exc:  # noqa: BLE001  the flow decides, or lets it through
                 effect = flow.throw(exc)
             else:

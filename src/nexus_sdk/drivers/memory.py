@@ -192,9 +192,9 @@ class _Counters:
         self._late: OrderedDict[str, Sequence[Claim]] = OrderedDict()
         self._count = 0
 
-    def reserve(self, claims: Sequence[Claim]) -> str | Refused:
+    def reserve(self, claims: Sequence[Claim], *, for_good: bool = False) -> str | Refused:
         """The id of the reservation, or the first claim that does not fit; then nothing is
-        counted."""
+        counted. What is taken `for_good` needs no settlement and has no id."""
         with self._lock:
             now = self._clock()
             self._expire(now)
@@ -208,6 +208,8 @@ class _Counters:
                     self._give_back(claims[:index])
                     return Refused(claim, account.used)
                 account.used += claim.amount
+            if for_good:
+                return ""
             self._count += 1
             reservation = str(self._count)
             self._open[reservation] = _Reservation(claims, now + self._lease_s)

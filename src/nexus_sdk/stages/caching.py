@@ -67,13 +67,10 @@ def key(
 
 
 def _digest(parts: tuple[str, ...], body: bytes) -> str:
-    """Each part preceded by its length, so that no two lists of parts read the same."""
-    digest = sha256(_LAYOUT)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8) + data)
-    digest.update(body)
-    return digest.hexdigest()
+    """The parts' lengths come first, so that no two lists of parts read the same."""
+    lengths = ",".join([str(len(part)) for part in parts])
+    head = f"{lengths};{''.join(parts)}".encode("utf-8", "surrogatepass")
+    return sha256(b"".join((_LAYOUT, head, body))).hexdigest()
 
 
 def _scope(cache: Cache, caller: Caller) -> tuple[str, ...] | None:

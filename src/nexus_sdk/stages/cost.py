@@ -87,21 +87,24 @@ def cost(usage: Usage, rates: Rates) -> Bill:
     nothing is plain.
     """
     rates = _tier(usage.input, rates)
-    tokens: dict[Kind, int] = {
-        "input": usage.input - usage.cache_read - usage.cache_write - usage.audio_input,
-        "cache_read": usage.cache_read,
-        "cache_write": usage.cache_write,
-        "audio_input": usage.audio_input,
-        "output": usage.output - usage.reasoning - usage.audio_output,
-        "reasoning": usage.reasoning,
-        "audio_output": usage.audio_output,
-    }
-    items = tuple(
-        Item(kind, count, rate := getattr(rates, kind), count * rate)
-        for kind, count in tokens.items()
-        if count > 0
+    plain_input = usage.input - usage.cache_read - usage.cache_write - usage.audio_input
+    lines: tuple[tuple[Kind, int, int], ...] = (
+        ("input", plain_input, rates.input),
+        ("cache_read", usage.cache_read, rates.cache_read),
+        ("cache_write", usage.cache_write, rates.cache_write),
+        ("audio_input", usage.audio_input, rates.audio_input),
+        ("output", usage.output - usage.reasoning - usage.audio_output, rates.output),
+        ("reasoning", usage.reasoning, rates.reasoning),
+        ("audio_output", usage.audio_output, rates.audio_output),
     )
-    return Bill(items, sum(item.amount for item in items))
+    items = [Item(kind, count, rate, count * rate) for kind, count, rate in lines if count > 0]
+    return Bill(tuple(items), sum([item.amount for item in items]))
+
+
+def rough(input_tokens: int, output_tokens: int, rates: Rates) -> int:
+    """Picodollars for so many plain tokens, without the lines of a bill."""
+    rates = _tier(input_tokens, rates)
+    return input_tokens * rates.input + output_tokens * rates.output
 
 
 def _tier(input_tokens: int, rates: Rates) -> Rates:

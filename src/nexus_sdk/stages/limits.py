@@ -15,14 +15,14 @@ from math import ceil
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nexus_sdk.errors import LimitExceeded, NotAllowed, QuotaExceeded
-from nexus_sdk.model import Claim, Usage
-from nexus_sdk.stages.cost import cost, pico, usd
+from nexus_sdk.model import Claim
+from nexus_sdk.stages.cost import pico, rough, usd
 from nexus_sdk.stages.selectors import AXES, compile_when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from nexus_sdk.model import Refused, Target
+    from nexus_sdk.model import Refused, Target, Usage
     from nexus_sdk.policy import document as doc
     from nexus_sdk.policy.document import Axis, Unit, Window
     from nexus_sdk.stages.cost import Rates
@@ -58,7 +58,7 @@ def estimate(
     tokens_in = -(-input_chars // 4)
     allowed = DEFAULT_OUTPUT_TOKENS if max_output_tokens is None else max(max_output_tokens, 0)
     tokens_out = min(allowed, MAX_OUTPUT_TOKENS) * max(answers, 1)
-    price = None if rates is None else cost(Usage(input=tokens_in, output=tokens_out), rates).total
+    price = None if rates is None else rough(tokens_in, tokens_out, rates)
     return Amounts(1, tokens_in + tokens_out, price)
 
 

@@ -34,6 +34,7 @@ class Call:
     """A request that was read. `body` is what may be sent on: the caller's bytes, less what policy replaced.
 
     `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON either.
+    `input_chars` counts all texts as they came.
     """
 
     request: Request
@@ -43,11 +44,12 @@ class Call:
     body: bytes = field(repr=False)
     facts: Facts
     texts: tuple[Leaf, ...] = field(repr=False, default=())
+    input_chars: int = 0
 
     @property
     def input_tokens(self) -> int:
         """An estimate, rounded up."""
-        return -(-sum(len(leaf.text) for leaf in self.texts) // CHARS_PER_TOKEN)
+        return -(-self.input_chars // CHARS_PER_TOKEN)
 
     def edited(self, edits: Mapping[Path, Json]) -> Call:
         """This call with some of its values replaced and every other byte kept."""
@@ -68,7 +70,11 @@ def read(request: Request) -> Call:
     doc = parse(request.body, own_encoding=request.own_encoding)
     facts = dialect.read(doc)
     texts = tuple(leaves(doc, dialect.text))
-    return Call(request, endpoint, dialect, doc, request.body, facts, texts)
+    return Call(request, endpoint, dialect, doc, request.body, facts, texts, _chars(texts))
+
+
+def _chars(texts: tuple[Leaf, ...]) -> int:
+    return sum([len(leaf.text) for leaf in texts])
 
 
 def _other(request: Request, endpoint: Endpoint | None) -> Call:
@@ -82,7 +88,7 @@ def _other(request: Request, endpoint: Endpoint | None) -> Call:
         model=model if isinstance(model, str) else "", stream=found.get("stream") is True
     )
     texts = tuple(leaves(doc, ANY_TEXT)) if isinstance(doc, dict | list) else ()
-    return Call(request, endpoint, None, doc, request.body, facts, texts)
+    return Call(request, endpoint, None, doc, request.body, facts, texts, _chars(texts))
 
 
 def _refuse_encoded(request: Request) -> None:

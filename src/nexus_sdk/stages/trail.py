@@ -56,6 +56,8 @@ class Trail:
         self.status = 0
         self.bytes_out = 0
         self.held_most = 0
+        self.told = False
+        """Its event was made."""
         self.coerced: list[str] = []
         self.dropped: list[str] = []
         self.notes: list[str] = []
@@ -105,6 +107,7 @@ class Trail:
 
     def event(self, *, error: NexusError | None = None, outcome: Outcome | None = None) -> Event:
         """The audit event. Give the refusal, or how the relayed stream ended."""
+        self.told = False
         ticks = self.clock.ticks()
         request = self.request
         return {

@@ -65,6 +65,8 @@ def read(told: Json) -> Usage | None:
         told.keys() & {"prompt_tokens", "input_tokens", "total_tokens"}
     ):
         return None
+    if told.keys() <= _OPENAI_CHAT:
+        return _openai_chat(told)
     return Usage(
         input=first(told, INPUT),
         output=first(told, OUTPUT),
@@ -74,6 +76,38 @@ def read(told: Json) -> Usage | None:
         audio_input=first(told, AUDIO_INPUT),
         audio_output=first(told, AUDIO_OUTPUT),
     )
+
+
+_OPENAI_CHAT = frozenset(
+    {
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "completion_tokens_details",
+    }
+)
+
+
+def _openai_chat(told: Json) -> Usage:
+    """OpenAI's own names alone, as most answers have them: no other alias to look for."""
+    prompt, completion = told.get("prompt_tokens_details"), told.get("completion_tokens_details")
+    prompt = prompt if isinstance(prompt, dict) else {}
+    completion = completion if isinstance(completion, dict) else {}
+    return Usage(
+        input=_count(told.get("prompt_tokens")),
+        output=_count(told.get("completion_tokens")),
+        cache_read=_count(prompt.get("cached_tokens")),
+        cache_write=_count(prompt.get("cache_write_tokens"))
+        or _count(prompt.get("cache_creation_tokens")),
+        reasoning=_count(completion.get("reasoning_tokens")),
+        audio_input=_count(prompt.get("audio_tokens")),
+        audio_output=_count(completion.get("audio_tokens")),
+    )
+
+
+def _count(value: Json) -> int:
+    return int(value) if value and isinstance(value, (int, float)) else 0
 
 
 def canonical(usage: Usage) -> Json:

@@ -96,27 +96,25 @@ def refuse_lookalikes(doc: Json, known: frozenset[str], free: frozenset[str]) ->
     `known` are keys of which no two are alike, so that an object with these alone needs no look.
     Below a key in `free` all is the user's own data, and is not looked at.
     """
-    todo: list[tuple[str, Json]] = [("", doc)]
+    todo: list[Json] = [doc]
     while todo:
-        path, node = todo.pop()
-        if isinstance(node, list):
-            todo += [(path, item) for item in node if isinstance(item, (dict, list))]
+        node = todo.pop()
+        if type(node) is list:
+            todo += [item for item in node if type(item) is dict or type(item) is list]
             continue
         if not node.keys() <= known:
-            _refuse_alike(node, path)
-        todo += [
-            (f"{path}{key}.", value)
-            for key, value in node.items()
-            if isinstance(value, (dict, list)) and key not in free
-        ]
+            _refuse_alike(node)
+        for key, value in node.items():
+            if (type(value) is dict or type(value) is list) and key not in free:
+                todo.append(value)
 
 
-def _refuse_alike(node: Json, path: str) -> None:
+def _refuse_alike(node: Json) -> None:
     seen: dict[str, str] = {}
     for key in node:
         other = seen.setdefault(unicodedata.normalize("NFKC", key).casefold(), key)
         if other != key:
             raise Malformed(
                 f"the keys {other[:64]!r} and {key[:64]!r} are too alike to stand in one object",
-                param=path + key[:64],
+                param=key[:64],
             )

@@ -1,7 +1,8 @@
-"""Server-sent events, as a push parser and its events. WHATWG HTML, 9.2; deviations of providers are noted here.
+"""Server-sent events, as a push parser and its events. WHATWG HTML, 9.2; deviations of providers
+are noted here.
 
-The decoder takes bytes cut anywhere and gives the same events. It works on bytes, because `str.splitlines` and its
-like also split at U+2028 and corrupt JSON.
+The decoder takes bytes cut anywhere and gives the same events. It works on bytes, because
+`str.splitlines` and its like also split at U+2028 and corrupt JSON.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class StreamEvent:
-    """One event of a stream: `name` (empty when the stream did not name it), `doc` (its data as JSON, None for a
-    comment or a bare marker such as `[DONE]`), and `raw`, the bytes as they came, None when `doc` was changed."""
+    """One event of a stream: `name` (empty when the stream did not name it), `doc` (its data as
+    JSON, None for a bare marker such as `[DONE]`), and `raw`, the bytes as they came, None when
+    `doc` was changed."""
 
     __slots__ = ("data", "doc", "name", "raw")
 
@@ -40,65 +42,86 @@ class StreamEvent:
 
 
 class Decoder:
-    """Bytes to events, however the bytes were cut. Comments and events without data are dropped: an empty event
-    makes openai-python raise, and a comment carries nothing.
+    """Bytes to events, however the bytes were cut. Comments and events without data are dropped: an
+    empty event makes openai-python raise, and a comment carries nothing.
 
     Raises UpstreamFailed when one event grows past `MAX_EVENT_BYTES`.
     """
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._size = 0
         self._begun = False
+        self._cr = False
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """Every event that is now complete."""
-        rest = self._rest + data if self._rest else data
         if not self._begun:
-            if len(rest) < len(_BOM) and _BOM.startswith(rest):
-                self._rest = rest
+            data = self._begin(data)
+        if self._cr or b"\r" in data:
+            data = self._normalised(data)
+        if not data:
+            return []
+        if self._parts:
+            # Joined when an event ends, not with every piece: a large event in small pieces would
+            # be copied each time.
+            seam = self._parts[-1][-1:] + data
+            self._parts.append(data)
+            self._size += len(data)
+            if b"\n\n" not in seam:
+                _bound(self._size)
                 return []
-            self._begun = True
-            rest = rest.removeprefix(_BOM)
-        if b"\r" in rest:
-            rest = self._normalise(rest)
-        blocks = rest.split(b"\n\n")
-        self._rest = blocks.pop()
-        if len(self._rest) > MAX_EVENT_BYTES:
-            raise UpstreamFailed(
-                f"one event of the upstream's stream is over {MAX_EVENT_BYTES} bytes"
-            )
+            data = b"".join(self._parts)
+        *blocks, rest = data.split(b"\n\n")
+        self._parts, self._size = ([rest] if rest else []), len(rest)
+        if len(data) > MAX_EVENT_BYTES:
+            _bound(max(map(len, (*blocks, rest))))
         return [event for block in blocks if (event := _parse(block)) is not None]
 
     def close(self) -> list[StreamEvent]:
         """The last event, when the stream ended without its blank line; providers do that."""
-        block, self._rest = self._rest.replace(b"\r", b"\n"), b""
-        event = _parse(block)
+        event = _parse(b"".join(self._parts))
+        self._parts = []
         return [] if event is None else [event]
 
-    @staticmethod
-    def _normalise(rest: bytes) -> bytes:
-        """CRLF and CR to LF. A CR at the very end waits for what follows it."""
-        held = rest.endswith(b"\r")
-        body = rest[:-1] if held else rest
-        return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + (b"\r" if held else b"")
+    def _begin(self, data: bytes) -> bytes:
+        """Without the byte order mark that a stream may begin with; nothing while it may be one."""
+        head = b"".join(self._parts) + data
+        self._begun = len(head) >= len(_BOM) or not _BOM.startswith(head)
+        self._parts = [] if self._begun else [head]
+        return head.removeprefix(_BOM) if self._begun else b""
+
+    def _normalised(self, data: bytes) -> bytes:
+        """CRLF and CR as LF. A CR at the very end waits for what follows it."""
+        if self._cr:
+            data = b"\r" + data
+        self._cr = data.endswith(b"\r")
+        if self._cr:
+            data = data[:-1]
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _bound(size: int) -> None:
+    if size > MAX_EVENT_BYTES:
+        raise UpstreamFailed(f"one event of the upstream's stream is over {MAX_EVENT_BYTES} bytes")
 
 
 def _parse(block: bytes) -> StreamEvent | None:
     if block.startswith(b"data: ") and b"\n" not in block:
-        return StreamEvent("", block[6:], raw=block + b"\n\n")
+        data = block[6:]
+        return StreamEvent("", data, raw=block + b"\n\n") if data.strip() else None
     name = b""
-    data: list[bytes] = []
+    lines: list[bytes] = []
     for line in block.split(b"\n"):
         field, colon, value = line.partition(b":")
         if not colon and not field:
             continue
         value = value.removeprefix(b" ")
         if field == b"data":
-            data.append(value)
+            lines.append(value)
         elif field == b"event":
             name = value
-    if not data:
+    data = b"\n".join(lines)
+    if not data.strip():
         return None
-    return StreamEvent(
-        name.decode("utf-8", "replace"), b"\n".join(data), raw=block.lstrip(b"\n") + b"\n\n"
-    )
+    return StreamEvent(name.decode("utf-8", "replace"), data, raw=block.strip(b"\n") + b"\n\n")

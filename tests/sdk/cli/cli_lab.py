@@ -39,7 +39,7 @@ class Ended:
 
 def nexus(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ended:
     """Run `nexus`; an error that is not expected fails the test."""
-    result = CliRunner().invoke(program, [str(arg) for arg in args], input=stdin, env=env)
+    result = CliRunner().invoke(program, [str(arg) for arg in args], input=stdin, env=env, prog_name="nexus")
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)
@@ -108,10 +108,8 @@ def finding(rule: str, action: str = "redact") -> dict[str, Any]:
 
 def record(state: Path, *events: dict[str, Any]) -> Path:
     """A closed chain of these in the trail of that state folder; the trail's folder."""
-    spool = Spool(
-        state / "audit", key=load_or_create_key(state / "audit.key"), node="node-1", max_bytes=2**20
-    )
+    spool = Spool(state / "audit", key=load_or_create_key(state / "audit.key"), node="node-1")
     for one in events:
-        spool.append_strict(one)
+        spool.append(one)
     spool.close()
     return state / "audit"

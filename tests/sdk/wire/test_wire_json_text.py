@@ -1,4 +1,5 @@
-"""JSON inside a string: the same values for the whole text as for its fragments, and every character kept as written."""
+"""JSON inside a string: the same values for the whole text as for its
+fragments, and every character kept as it was written."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.cutting import PLACES, cut
 
 from nexus_sdk.wire.json_text import Piece, Tokenizer, escaped, quoted
 from nexus_sdk.wire.json_text import values as whole
@@ -41,22 +43,12 @@ def raw(fragments: Sequence[str]) -> str:
     return "".join(part for piece in pieces_of(fragments) for part in piece.raw)
 
 
-def cut(text: str, places: Sequence[int]) -> list[str]:
-    marks = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
-    return [text[low:high] for low, high in zip(marks, marks[1:], strict=False)]
-
-
-LIKE_JSON = st.lists(
-    st.sampled_from(
-        ['"', "\\", "\\u", "\\u00", "\\u0040", "\\ud83d", "\\ude42", "\\ud83d\\ude42", "\\n", "\\/"]
-        + ["{", "}", "[", "]", ":", ",", " ", "\n", "a", "1", "-", "true", "é", "🙂", "d8", "\\x"]
-    ),
-    max_size=14,
-).map("".join)
+WRITTEN = '" \\ \\u \\u00 \\u0040 \\ud83d \\ude42 \\ud83d\\ude42 \\n \\/ \\x { } [ ] : , a 1 - true é 🙂 d8'
+LIKE_JSON = st.lists(st.sampled_from([*WRITTEN.split(), " ", "\n"]), max_size=14).map("".join)
 
 
 @settings(max_examples=1500, deadline=None)
-@given(LIKE_JSON, st.lists(st.integers(0, 200), max_size=8))
+@given(LIKE_JSON, PLACES)
 @example('"\\ud83d\\ud83d\\ude42"', [4, 9, 12])
 def test_cuts_do_not_matter_and_nothing_is_lost(text: str, places: list[int]) -> None:
     fragments = cut(text, places)
@@ -91,7 +83,7 @@ def texts_of(doc: object) -> list[str]:
     return [doc if isinstance(doc, str) else json.dumps(doc)]
 
 
-@given(JSON, st.booleans(), st.sampled_from([None, 1]), st.lists(st.integers(0, 200), max_size=4))
+@given(JSON, st.booleans(), st.sampled_from([None, 1]), PLACES)
 def test_the_values_of_valid_json_are_found_decoded(
     doc: object, plain: bool, indent: int | None, places: list[int]
 ) -> None:

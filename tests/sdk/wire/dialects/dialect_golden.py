@@ -15,6 +15,7 @@ from typing import Any
 
 from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.fidelity import Report
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
 ROOT = Path(__file__).parents[3] / "golden"
@@ -128,6 +129,35 @@ def _merge(into: dict[str, Any], delta: Any) -> None:
                 )
         else:
             into[key] = value
+
+
+def message_of(events: list[StreamEvent], dialect: str = "anthropic") -> Any:
+    """The message that a stream makes."""
+    return merged(chunks(dialect, events))["choices"][0]["message"]
+
+
+def chunk(delta: Any, finish: str | None = None) -> Any:
+    """A canonical chunk."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return {
+        "id": "c",
+        "model": "m",
+        "created": 1,
+        "object": "chat.completion.chunk",
+        "choices": [choice],
+    }
+
+
+def answer(message: Any, finish: str = "stop") -> Any:
+    """A canonical answer."""
+    choice = {"index": 0, "message": {"role": "assistant"} | message, "finish_reason": finish}
+    return {"id": "a", "model": "m", "created": 1, "choices": [choice]}
+
+
+def asked(target: str, chat: Any) -> tuple[Any, Report]:
+    """What `target` is sent for a canonical request, and what is told of it."""
+    report = Report()
+    return DIALECTS[target].encode_request({"model": "m", "messages": USER} | chat, report), report
 
 
 def dialect_and_case(pair: Any) -> str:

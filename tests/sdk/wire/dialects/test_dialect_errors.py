@@ -13,6 +13,7 @@ from nexus_sdk.model import Usage
 from nexus_sdk.wire import counts
 from nexus_sdk.wire.dialect import ErrorFacts, inverted
 from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.fidelity import Report
 
 USAGES: list[tuple[str, dict[str, Any], Usage]] = [
     ("openai_chat", {"prompt_tokens": 9, "completion_tokens": 4}, Usage(9, 4)),
@@ -109,7 +110,7 @@ def test_every_alias_of_a_count_is_read() -> None:
 
 
 def test_groqs_counts_of_a_stream_stand_elsewhere() -> None:
-    doc = {
+    doc: Any = {
         "choices": [],
         "usage": None,
         "x_groq": {"usage": {"prompt_tokens": 9, "completion_tokens": 4}},
@@ -240,6 +241,7 @@ def test_embeddings_have_no_stream_and_change_nothing() -> None:
     dialect = DIALECTS["openai_embeddings"]
     doc = {"model": "m", "input": "hi"}
     assert dialect.decode_request(doc) is doc
+    assert dialect.encode_request(doc, Report()) is doc
     assert dialect.decode_response(doc) is doc
     assert dialect.encode_response(doc, golden.reply()) is doc
     with pytest.raises(Unsupported):

@@ -12,8 +12,6 @@ from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.fidelity import Report
 
-# -----------------------------------------------------------------
-
 STATE = [
     "previous_response_id",
     "conversation",
@@ -180,7 +178,6 @@ def test_an_error_that_came_as_a_whole_answer_keeps_its_words() -> None:
 
 
 # ---- the report
-# -------------------------------------------------------------------------------------
 
 
 def test_a_drop_is_an_error_where_the_policy_says_so() -> None:

@@ -112,7 +112,7 @@ def test_an_answer_survives_a_chat_client(source: Path) -> None:
     included(doc, dialect.encode_response(back, golden.reply(doc)))
 
 
-# ---- conversations of any kind ------------------------------------------------------------------
+# ---- conversations of any kind
 
 calls = st.lists(st.tuples(names, objects), max_size=3)
 thinking = st.none() | st.tuples(words, names)
@@ -224,7 +224,6 @@ def test_any_responses_conversation_survives_the_canonical_form(items: Any) -> N
 
 
 # ---- reasoning through another vendor's client
-# ----------------------------------------------------
 
 THOUGHT = {"type": "thinking", "thinking": "Add them.", "signature": "c2ln"}
 HIDDEN = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
@@ -326,7 +325,6 @@ def test_a_request_without_foreign_parts_is_left_the_same_object(source: Path) -
 
 
 # ---- the carrier
-# ----------------------------------------------------------------------------------
 
 
 @given(words, words)

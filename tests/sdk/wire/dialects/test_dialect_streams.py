@@ -78,7 +78,6 @@ def test_a_stream_reads_the_same_however_it_is_cut(dialect: str, path: Path) -> 
 
 
 # ---- any answer, cut anywhere
-# ---------------------------------------------------------------------
 
 words = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20
@@ -256,7 +255,6 @@ def test_choices_beyond_the_first_reach_a_chat_client_only() -> None:
 
 
 # ---- the end and errors
-# -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("dialect", "path"), golden.STREAMS, ids=golden.dialect_and_case)

@@ -10,8 +10,6 @@ from dialect_golden import user
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.texts import leaves
 
-# ------------------------------------------------------------------------------
-
 SECRET = "the words"
 TEXTS = [
     ("openai_chat", {"messages": user({"type": "text", "text": SECRET})}),

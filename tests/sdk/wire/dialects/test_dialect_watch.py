@@ -17,8 +17,6 @@ from nexus_sdk.wire.sse import StreamEvent
 if TYPE_CHECKING:
     from pathlib import Path
 
-# --------------------------------------------------------------------------
-
 
 PROTOCOL = {"input", "tools", "search"}
 """Words of the fixtures that are words of the protocols too."""
@@ -235,6 +233,18 @@ def test_texts_in_places_that_are_rare_or_new_are_seen(dialect: str, doc: Any, k
         made = DIALECTS[dialect].delta(found[0].channel, "more", doc)
         again = DIALECTS[dialect].slots(made.doc, made.name)
         assert [(slot.channel, slot.kind) for slot in again] == [(found[0].channel, kind)]
+
+
+SILENT: list[tuple[str, Any]] = [
+    ("openai_chat", {"choices": [{"index": 0, "delta": {"tokens": 4, "content": None}}]}),
+    ("openai_responses", {"type": "response.output_text.delta", "output_index": 0, "delta": ""}),
+    ("anthropic", {"type": "ping"}),
+]
+
+
+@pytest.mark.parametrize(("dialect", "doc"), SILENT)
+def test_an_event_without_a_text_has_no_slots(dialect: str, doc: Any) -> None:
+    assert DIALECTS[dialect].slots(doc, "") == []
 
 
 def test_probabilities_of_tokens_are_slots_of_their_own() -> None:

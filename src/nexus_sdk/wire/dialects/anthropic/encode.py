@@ -57,14 +57,13 @@ _HINTS = {
     "prompt_cache_retention": "caching is by cache_control markers",
     "prompt_cache_options": "caching is by cache_control markers",
     "metadata": "only the user's id is taken",
-    "reasoning": "only its effort is taken",
     "include": "there are no such additions",
     "max_tool_calls": "it limits built-in tools of OpenAI",
 }
 _DONE_ELSEWHERE = frozenset({
     "messages", "max_tokens", "max_completion_tokens", "stop", "tools", "tool_choice",
     "parallel_tool_calls", "user", "safety_identifier", "response_format", "reasoning_effort",
-    "output_config", "service_tier", "stream_options", "modalities", "temperature",
+    "output_config", "service_tier", "stream_options", "modalities", "temperature", "reasoning",
 })  # fmt: skip
 
 
@@ -168,7 +167,10 @@ def _output(chat: Json, report: Report) -> Json:
 
 
 def _effort(chat: Json, report: Report) -> str | None:
-    told = chat.get("reasoning_effort") or (chat.get("reasoning") or {}).get("effort")
+    reasoning = chat.get("reasoning") or {}
+    if reasoning.keys() - {"effort"}:
+        report.omitted("reasoning", "only its effort is taken")
+    told = chat.get("reasoning_effort") or reasoning.get("effort")
     if told is None or told in EFFORTS:
         return told
     if told in EFFORT_NEAREST:

@@ -50,6 +50,8 @@ _HINTS = {
     "include": "the target has no such additions",
     "max_tool_calls": "it limits built-in tools, which a chat completion does not have",
 }
+_SAID = ("content", "tool_calls", "refusal", "audio", "function_call")
+"""What an assistant's message must have one of."""
 _LABELS = frozenset({"id", "status", "phase"})
 """Members of a Responses message that only name it."""
 
@@ -133,7 +135,11 @@ def _messages(messages: list[Json], report: Report) -> list[Json]:
         if images and message["role"] != "tool":
             out.append({"role": "user", "content": images})
             images = []
-        out.append(_message(message, f"messages.{place}", report, images))
+        told = _message(message, f"messages.{place}", report, images)
+        if told["role"] == "assistant" and all(told.get(key) is None for key in _SAID):
+            report.coerced(f"messages.{place}: an empty turn->(left out)")
+            continue
+        out.append(told)
     return [*out, {"role": "user", "content": images}] if images else out
 
 

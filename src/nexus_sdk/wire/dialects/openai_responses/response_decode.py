@@ -87,7 +87,7 @@ def annotation(told: Json, place: int) -> Json:
     }
     if told["type"] == "url_citation":
         return {"type": "url_citation", "url_citation": without(moved, {"type"})}
-    return moved | entry(NAME, moved)
+    return {"type": told["type"]} | entry(NAME, moved)
 
 
 def finish(doc: Json, *, called: bool) -> Json:

@@ -10,6 +10,7 @@ from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.openai_responses import output, response_encode
 from nexus_sdk.wire.dialects.openai_responses.open_items import Call, Item, Message, Reasoning
 from nexus_sdk.wire.dialects.openai_responses.words import NAME
+from nexus_sdk.wire.json import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,12 @@ class Encoder:
         return out
 
     def _tell(self, name: str, members: Json) -> None:
-        self._out.append(event(name, {"type": name, "sequence_number": self._number} | members))
+        told = event(name, {"type": name, "sequence_number": self._number} | members)
+        if not name.endswith(".delta"):
+            # An item is told up to three times, and enforcement changes each event's document in
+            # place.
+            told.doc = parse(told.data, own_encoding=True)
+        self._out.append(told)
         self._number += 1
 
     def _start(self, chunk: Json) -> None:
