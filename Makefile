@@ -5,7 +5,7 @@
 #   make PYTHON=/path/to/python3.13 test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench format lock clean FORCE
+.PHONY: help demo test test-slow check bench bench-peers format lock clean FORCE
 
 BIN := .venv/bin
 RUN := .venv/.stamp-run
@@ -15,7 +15,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(RUN) ## the sidecar, a made-up provider and a few calls, on this machine alone
 	@$(BIN)/nexus demo $(ARGS)
@@ -29,9 +29,12 @@ test-slow: $(DEV) ## every test, the slow ones too
 check: $(DEV) ## format, lint, types, import directions, dead code, dependencies
 	@scripts/check
 
-bench: $(DEV) ## the measurements: each program of bench/, one after the other
-	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' bench/*.py); do \
-	    name=$$(basename "$$file" .py); echo "== $$name"; $(BIN)/python -m "bench.$$name" $(ARGS); done
+bench: $(DEV) ## measure, print tables, write build/bench.json (ARGS=--quick: under a minute)
+	@$(BIN)/python -m bench --date "$$(date +%F)" $(ARGS)
+
+bench-peers: $(DEV) ## install other gateways below build/peers (network), and measure beside them
+	@scripts/bench-peers
+	@$(BIN)/python -m bench --only sidecar --peers --date "$$(date +%F)" $(ARGS)
 
 format: $(DEV) ## rewrite the sources in the project's format
 	@$(BIN)/ruff format

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bench import report, table
-from bench.rows import ROOT, Plan
+from bench.rows import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found.save()
     _conclude(found)
     if options.write_docs:
+        if missing := BENCHES.keys() - found.tables.keys():
+            sys.exit(f"the last run has no {', '.join(sorted(missing))}: make a whole one")
         page = report.DOCS.read_text(encoding="utf-8")
         report.DOCS.write_text(report.documented(page, found), encoding="utf-8")
     return 1 if options.strict and found.missed else 0
@@ -67,7 +69,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--date", default=time.strftime("%Y-%m-%d"), help="of the run, for its report"
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if options.write_docs and options.only:
+        parser.error("--write-docs wants a whole run: a page holds the figures of one")
+    return options
 
 
 def _measure(options: argparse.Namespace) -> report.Report:
@@ -96,7 +101,7 @@ def _conclude(found: report.Report) -> None:
     facts, missed = found.machine, found.missed
     print(f"{found.date}, {facts['cpu']}, {facts['cores']} cores, {facts['python']}")
     print(f"load average {found.loads[0]:.1f} before, {found.loads[1]:.1f} after")
-    print(f"figures: {report.JSON.relative_to(ROOT)}")
+    print(f"figures: {report.JSON}")
     print(f"targets missed: {len(missed)}" if missed else "every target is met")
     for row in missed:
         print(f"  {row.name}")

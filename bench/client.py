@@ -74,7 +74,7 @@ def _sync(plan: Plan, nexus: Nexus, url: str) -> list[Row]:
                         count,
                     ),
                 },
-                plan.of(20, 4),
+                plan.of(20, 3),
             )
             rows += against(what, found, OURS, BARE, cpu=bound)
     return rows

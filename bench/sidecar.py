@@ -36,7 +36,7 @@ FORWARDERS = {
     "a bare forwarder on httpx2": "httpx2",
 }
 BOUND = Target("ours", 350, 250)
-WARM_S = 1.5
+WARM_S = 1.0
 """How long a server is called before it counts: compilers that run while it serves, files that
 are made."""
 

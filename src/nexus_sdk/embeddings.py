@@ -11,12 +11,10 @@ import pydantic
 from openai._types import NotGiven, Omit
 from openai.types import CreateEmbeddingResponse
 
-from nexus_sdk.stock_objects import forget_extras
+from nexus_sdk.stock_objects import forget_extras, validator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_VALIDATOR = CreateEmbeddingResponse.__pydantic_validator__
 
 
 def unsaid(given: Mapping[str, Any]) -> bool:
@@ -34,7 +32,7 @@ def built(body: bytes, *, decode: bool) -> CreateEmbeddingResponse | None:
     if not vectors:
         return None
     try:
-        answer: CreateEmbeddingResponse = _VALIDATOR.validate_python(doc, strict=True)
+        answer: CreateEmbeddingResponse = validator(CreateEmbeddingResponse).validate_python(doc, strict=True)
     except pydantic.ValidationError:
         return None
     forget_extras(answer)

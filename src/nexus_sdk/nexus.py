@@ -22,6 +22,7 @@ from nexus_sdk.drivers.upstream import AsyncUpstream, SyncUpstream
 from nexus_sdk.errors import BadSettings, NexusError
 from nexus_sdk.model import Caller
 from nexus_sdk.pipeline import handle
+from nexus_sdk.policy.included import keys_path
 from nexus_sdk.policy.load import load_policy
 from nexus_sdk.policy.pepper import pepper
 from nexus_sdk.policy.snapshot import compile_policy
@@ -114,8 +115,9 @@ class Nexus:
         return True
 
     def source_stamps(self) -> tuple[tuple[str, int], ...]:
-        """The policy's files and when each was last changed, to see whether any has."""
-        return tuple((str(file), file.stat().st_mtime_ns if file.exists() else 0) for file in self._files)
+        """The policy's files, the keys file that may yet come, and when each was last changed, to see whether any has."""
+        files = {*self._files, *(keys_path(file) for file in self._files[:1])}
+        return tuple((str(file), _changed(file)) for file in sorted(files))
 
     def run(self, request: Request, *, upstream: Any = None) -> Answer | SyncEvents:
         """Serve one request, blocking. A stream settles itself once it is read to its end or closed.
@@ -255,6 +257,14 @@ class Nexus:
             for key, name in PROXY_VARIABLES.items()
         }
         return {key: value for key, value in found.items() if value}
+
+
+def _changed(file: Path) -> int:
+    """When, in nanoseconds since the epoch; 0 when it is not there."""
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _prepare(snapshot: Snapshot, settings: Settings) -> None:

@@ -38,7 +38,7 @@ EVENT: Mapping[str, Any] = {"chat": ChatCompletionChunk, "responses": ResponseSt
 def whole(endpoint: str, body: bytes) -> Any:
     """The object for an answer's body; None where only the stock code can build it."""
     try:
-        built = WHOLE[endpoint].__pydantic_validator__.validate_json(body, strict=True)
+        built = validator(WHOLE[endpoint]).validate_json(body, strict=True)
     except pydantic.ValidationError:
         return None
     forget_extras(built)
@@ -47,7 +47,7 @@ def whole(endpoint: str, body: bytes) -> Any:
 
 def chunk(event: StreamEvent) -> Any:
     try:
-        built = ChatCompletionChunk.__pydantic_validator__.validate_python(event.doc, strict=True)
+        built = validator(ChatCompletionChunk).validate_python(event.doc, strict=True)
     except pydantic.ValidationError:
         return construct_type(type_=ChatCompletionChunk, value=json.loads(event.data))
     forget_extras(built)
@@ -55,16 +55,24 @@ def chunk(event: StreamEvent) -> Any:
 
 
 def response_event(event: StreamEvent) -> Any:
-    model = _event_types().get(event.doc.get("type", ""))
-    if model is None:
-        return construct_type(type_=ResponseStreamEvent, value=json.loads(event.data))
-    try:
-        return model.__pydantic_validator__.validate_python(event.doc, strict=True)
-    except pydantic.ValidationError:
-        return construct_type(type_=ResponseStreamEvent, value=json.loads(event.data))
+    told = event.doc.get("type")
+    model = _event_types().get(told) if isinstance(told, str) else None
+    if model is not None:
+        try:
+            return validator(model).validate_python(event.doc, strict=True)
+        except pydantic.ValidationError:
+            pass
+    return construct_type(type_=ResponseStreamEvent, value=json.loads(event.data))
 
 
 BUILD: Mapping[str, Build] = {"chat": chunk, "responses": response_event}
+
+
+@cache
+def validator(kind: type[pydantic.BaseModel]) -> Any:
+    """The `openai` package leaves it to the first use to compile a model, which wants a call stack of some depth."""
+    kind.model_rebuild()
+    return kind.__pydantic_validator__
 
 
 def forget_extras(model: pydantic.BaseModel) -> None:

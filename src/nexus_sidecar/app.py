@@ -13,6 +13,7 @@ from nexus_sdk.errors import NexusError, NotFound
 from nexus_sdk.model import Answer, Request
 from nexus_sdk.stages.answering import dialect_of
 from nexus_sdk.wire.endpoints import match
+from nexus_sdk.wire.json import dumps
 from nexus_sidecar.gate import DEPARTURE
 from nexus_sidecar.operations import Operations
 from nexus_sidecar.refusal import ANTHROPIC_PATHS
@@ -38,7 +39,9 @@ class App:
     """The ASGI application of one Nexus. `operations` answers what is no call of a model, `watch` looks after the
     policy's files for as long as the server runs."""
 
-    def __init__(self, nexus: Nexus, metrics: Metrics, operations: Operations, watch: Watch) -> None:
+    def __init__(
+        self, nexus: Nexus, metrics: Metrics, operations: Operations, watch: Watch
+    ) -> None:
         self._nexus = nexus
         self._metrics = metrics
         self._operations = operations
@@ -79,7 +82,9 @@ class App:
             return await self._nexus.arun(request)
         except Exception:
             log.exception("request %s met a fault of Nexus itself", request.id)
-            fault = NexusError("Nexus met a fault of its own; its log tells more under this request id")
+            fault = NexusError(
+                "Nexus met a fault of its own; its log tells more under this request id"
+            )
             return _refusal(fault, request)
 
     def _unknown(self, scope: Scope) -> Answer:
@@ -91,7 +96,9 @@ class App:
             code="unknown_path",
         )
         anthropic = scope["path"].encode().startswith(ANTHROPIC_PATHS)
-        return _refusal(error, Request(self._nexus.new_id(), "sidecar", "messages" if anthropic else "", b""))
+        return _refusal(
+            error, Request(self._nexus.new_id(), "sidecar", "messages" if anthropic else "", b"")
+        )
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -182,8 +189,6 @@ def _start(answer: Answer, *more: tuple[bytes, bytes]) -> dict[str, Any]:
 
 def _refusal(error: NexusError, request: Request) -> Answer:
     """A refusal that no pipeline made, in the caller's dialect."""
-    from nexus_sdk.wire.json import dumps
-
     headers = {
         "content-type": "application/json",
         "x-nexus-request-id": request.id,

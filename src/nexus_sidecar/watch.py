@@ -20,9 +20,8 @@ compiled beside the traffic); SIGHUP does not wait for the next look."""
 class Watch:
     """Puts a changed policy in force. One that is not valid is told of in the log, and the last good one stays."""
 
-    def __init__(self, nexus: Nexus, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(self, nexus: Nexus) -> None:
         self._nexus = nexus
-        self._every_s = every_s
         self._seen = nexus.source_stamps()
         self._asked = asyncio.Event()
 
@@ -34,7 +33,7 @@ class Watch:
         """For ever; cancel it."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), self._every_s)
+                await asyncio.wait_for(self._asked.wait(), LOOK_EVERY_S)
             await self.look()
 
     async def look(self) -> None:
@@ -46,5 +45,7 @@ class Watch:
         self._seen = stamps
         try:
             await asyncio.to_thread(self._nexus.try_reload)
-        except Exception:
-            log.exception("reading the policy again met a fault of Nexus itself; the one in force stays")
+        except Exception:  # noqa: BLE001  the watch goes on whatever a file does to us
+            log.exception(
+                "reading the policy again met a fault of Nexus itself; the one in force stays"
+            )

@@ -13,15 +13,17 @@ TOOLS = [
         "function": {
             "name": "weather",
             "description": "The weather in a city",
+            "strict": True,
             "parameters": {
                 "type": "object",
                 "properties": {"city": {"type": "string"}},
                 "required": ["city"],
+                "additionalProperties": False,
             },
         },
     }
 ]
-FLAT_TOOLS = [{"type": "function", "strict": True, **TOOLS[0]["function"]}]  # type: ignore[dict-item]
+FLAT_TOOLS = [{"type": "function", **TOOLS[0]["function"]}]  # type: ignore[dict-item]
 SCHEMA = {
     "name": "answer",
     "strict": True,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SCRIPTS = {
     "slow": "chunk-delay=0.05;chunks=400",
+    "brief": "chunk-delay=0.02;chunks=30",
     "silent": "hang",
     "stuck": "chunks=400;hang-after=2000",
     "endless": "chunks=100000",
@@ -57,6 +58,7 @@ SCRIPTS = {
 }
 """Models of which each stands for a behaviour of the model server."""
 
+MAX_BODY = 64 * 1024
 PEPPER = "a pepper for tests, of more than 32 characters"
 
 
@@ -127,7 +129,7 @@ def policy(url: str, **more: Any) -> dict[str, Any]:
             ]
         },
         "prices": {"openai/gpt-4o": {"input": 2.5, "output": 10}},
-        "admission": {"max_body_bytes": 64 * 1024},
+        "admission": {"max_body_bytes": MAX_BODY},
         "keys_pepper": PEPPER,
         **more,
     }
@@ -192,7 +194,9 @@ class Stack:
     def post(self, path: str, body: Any, **headers: str) -> Answered:
         """`body` as it is when it is bytes, else as JSON; `x_demo` is the header `x-demo`."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        sent = {"content-type": "application/json"}
+        if self.key:
+            sent["authorization"] = f"Bearer {self.key}"
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         got = httpx.post(self.url + path, content=content, headers=sent, timeout=20)
         return Answered(got.status_code, dict(got.headers), got.content)
@@ -202,6 +206,13 @@ class Stack:
             self.url + path, headers={n.replace("_", "-"): v for n, v in headers.items()}
         )
         return Answered(got.status_code, dict(got.headers), got.content)
+
+    def metric(self, name: str) -> float:
+        """The value of one series, by its name and labels as they are written; 0 when there is none."""
+        for line in self.get("/metrics").body.decode().splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
 
     def connect(self) -> socket.socket:
         parts = urlsplit(self.url)

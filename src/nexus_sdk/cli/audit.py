@@ -35,7 +35,15 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("-n", "--lines", "count", default=10, type=click.IntRange(min=0), show_default=True)
+@click.option(
+    "-n",
+    "--lines",
+    "count",
+    default=10,
+    type=click.IntRange(min=0),
+    show_default=True,
+    help="How many.",
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @directory_option
 @click.pass_obj
@@ -99,7 +107,12 @@ def verify(session: Session, directory: Path | None, key_file: Path | None) -> E
 
 @audit.command()
 @click.option(
-    "--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "csv"]),
+    default="jsonl",
+    show_default=True,
+    help="Whole events, or a table of what matters.",
 )
 @period_options
 @directory_option

@@ -68,14 +68,15 @@ def _decoded(file: BinaryIO) -> Iterator[str]:
     done = 0
     while data := file.read(PIECE_BYTES):
         if b"\0" in data:
-            raise NotText("is binary" if not done else f"is binary from byte {done} on")
+            raise NotText(f"is binary (byte {done + data.index(0)})")
         yield _text(decoder, data, done)
         done += len(data)
     yield _text(decoder, b"", done)
 
 
 def _text(decoder: codecs.IncrementalDecoder, data: bytes, done: int) -> str:
+    waiting = len(decoder.getstate()[0])
     try:
         return decoder.decode(data, final=not data)
-    except UnicodeDecodeError:
-        raise NotText(f"is not UTF-8 from byte {done} on" if done else "is not UTF-8") from None
+    except UnicodeDecodeError as err:
+        raise NotText(f"is not UTF-8 (byte {done - waiting + err.start})") from None

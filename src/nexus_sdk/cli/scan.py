@@ -40,9 +40,14 @@ class Results:
         self.enforcing += sum(hit.action != "approve" for hit in hits)
         self.listed += ((name, hit) for hit in hits[: MAX_LISTED - len(self.listed)])
 
+    @property
+    def whole(self) -> int:
+        """How many texts were scanned to their end."""
+        return self.files - len(self.skipped)
+
     def told(self) -> dict[str, Any]:
         return {
-            "files": self.files,
+            "files": self.whole,
             "findings": [{"file": name, **asdict(hit)} for name, hit in self.listed],
             "findings_omitted": self.total - len(self.listed),
             "enforcing": self.enforcing,
@@ -106,18 +111,21 @@ def scan(session: Session, /, files: tuple[str, ...], **options: Any) -> Exit:
 
 
 def _examine(text: Input, texts: Texts, results: Results) -> None:
-    """A text that was asked for by name and is not there ends everything; what merely cannot be
-    read is noted."""
+    """A text that is not there ends everything; one that cannot be read is noted, and the part
+    before the fault counts."""
     scanning = texts.scan()
+    for _ in scanning.parts(_pieces(text, results)):
+        results.add(text.name, scanning.take())
+    results.files += 1
+
+
+def _pieces(text: Input, results: Results) -> Iterator[str]:
     try:
-        for _ in scanning.parts(text.pieces()):
-            results.add(text.name, scanning.take())
+        yield from text.pieces()
     except NotText as err:
         results.skipped.append((text.name, str(err)))
     except PermissionError as err:
         results.skipped.append((text.name, f"cannot be read: {err.strerror}"))
-    else:
-        results.files += 1
 
 
 def _redact(out: Output, text: Input, texts: Texts, results: Results) -> None:
@@ -152,10 +160,10 @@ def _show(out: Output, results: Results) -> None:
     if omitted:
         out.note(f"and {omitted} more")
     for name, reason in results.skipped:
-        out.note(f"{name} {reason}: passed over")
+        out.note(f"{name} {reason}: passed over from there on")
     out.note(
         f"{results.total} finding{'' if results.total == 1 else 's'}, {results.enforcing} of them "
-        f"to be redacted or blocked, in {results.files} text{'' if results.files == 1 else 's'}"
+        f"to be redacted or blocked, in {results.whole} text{'' if results.whole == 1 else 's'}"
     )
 
 

@@ -112,7 +112,7 @@ class Automaton:
 
     def _forget(self) -> None:
         """Drop the cache. States in use go on working and find their successors anew."""
-        for state in self._states.values():
+        for state in list(self._states.values()):  # another thread may add one meanwhile
             state.next = [_UNKNOWN] * self._alphabet.size
         self._states.clear()
 

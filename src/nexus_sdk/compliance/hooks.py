@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nexus_sdk.compliance.guard import StreamRules
 from nexus_sdk.compliance.rules import Rule
 from nexus_sdk.compliance.scanner import Scanner
-from nexus_sdk.compliance.vault import PLACEHOLDER
+from nexus_sdk.compliance.vault import MAX_LENGTH, PLACEHOLDER
 from nexus_sdk.compliance.verdict import STRICTNESS, Ruling
 from nexus_sdk.stages.selectors import Names
 
@@ -31,7 +31,7 @@ PLACEHOLDER_RULE = Rule(
     boundary="none",
     label="PLACEHOLDER",
     literals=("<",),
-    max_length=48,
+    max_length=MAX_LENGTH,
 )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nexus_sdk.compliance.verdict import STRICTNESS, Edit, Finding, apply, clusters
 from nexus_sdk.errors import Blocked
-from nexus_sdk.wire.json_text import Piece, Tokenizer, escaped
+from nexus_sdk.wire.json_text import Piece, escaped, quoted
+from nexus_sdk.wire.json_text import values as values_in
 from nexus_sdk.wire.texts import Leaf, address, leaves
 
 if TYPE_CHECKING:
@@ -176,8 +177,7 @@ def _without_logprobs(doc: Json, edits: dict[Path, Json]) -> dict[Path, Json]:
 def _values(index: int, leaf: Leaf, pieces: dict[int, list[Piece]]) -> list[_Value]:
     if not leaf.json_text:
         return [_Value(index, leaf.text)]
-    tokenizer = Tokenizer()
-    pieces[index] = tokenizer.feed(leaf.text) + tokenizer.close()
+    pieces[index] = values_in(leaf.text)
     return [
         _Value(index, piece.text, place)
         for place, piece in enumerate(pieces[index])
@@ -192,7 +192,7 @@ def _rebuilt(pieces: list[Piece], texts: dict[int, str]) -> str:
         if place not in texts:
             out += piece.raw
         elif piece.kind == "atom":
-            out.append(f'"{escaped(texts[place])}"')
+            out.append(quoted(texts[place]))
         else:
             out.append(escaped(texts[place]))
     return "".join(out)

@@ -168,7 +168,7 @@ class StreamEnforcer:
         """The events that take this one's place."""
         doc = event.doc
         if type(doc) is not dict:
-            return [event]
+            return [*self._closed(self._dialect.closes(None, event.name), [], set()), event]
         slots = self._dialect.slots(doc, event.name)
         closing = self._dialect.closes(doc, event.name)
         changed: set[Channel] = set()

@@ -11,8 +11,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from typing import NoReturn
 
-PLACEHOLDER = r"<[A-Z][A-Z_]{1,30}_[a-z2-7]{6,12}>"
+PLACEHOLDER = r"<[A-Z][A-Z_]{0,39}_[a-z2-7]{6,12}>"
+"""A rule's label has up to 40 characters (`rules.py`)."""
+MAX_LENGTH = 55
 _SHORT, _LONG = 6, 12
 """Characters of the digest: 30 bits, and 60 when two values of one exchange share the first 30."""
 
@@ -32,6 +35,9 @@ class Vault:
 
     def __repr__(self) -> str:
         return f"Vault({len(self)} values)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a vault is never written out")
 
     def token(self, label: str, value: str) -> str:
         """The placeholder for `value`; the same for the same value."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nexus_sdk.policy.snapshot import Account
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
-    from nexus_sdk.wire.json import Json, Path
+    from nexus_sdk.wire.json import Json
 
 BRIDGES = ("chat", "messages", "responses")
 """Conversations can go to any of these, in this order, where the target lacks the caller's own endpoint."""
@@ -75,15 +75,17 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
     endpoint = _endpoint(call, target, account)
     dialect = DIALECTS[account.endpoints[endpoint][0]]
     if dialect is call.dialect:
-        body = _same(call, target)
+        doc = dialect.strip_foreign(call.doc, report)
+        body = _same(call, doc, target)
     else:
         chat = call.dialect.decode_request(call.doc) | {"model": target.model}
-        body = dumps(dialect.encode_request(chat, report))
-        if refuse_drops:
-            report.refuse_drops()
+        doc = dialect.encode_request(chat, report)
+        body = dumps(doc)
+    if refuse_drops:
+        report.refuse_drops()
     hide = False
     if dialect.name == "openai_chat" and call.facts.stream and account.stream_usage:
-        body, hide = _asking_for_usage(body, call, report)
+        body, hide = _asking_for_usage(body, doc, report)
     upstream = _upstream(call, account, account.endpoints[endpoint][1], body)
     return Prepared(upstream, target, dialect, report, hide)
 
@@ -99,25 +101,25 @@ def _endpoint(call: Call, target: Target, account: Account) -> str:
     return bridge
 
 
-def _same(call: Call, target: Target) -> bytes:
-    """The caller's own bytes, with the model's name at the target where it differs."""
+def _same(call: Call, doc: Json, target: Target) -> bytes:
+    """The caller's own bytes, with the model's name at the target where it differs. `doc` is another document than the
+    caller's only where another vendor's reasoning had to go."""
+    body = call.body if doc is call.doc else dumps(doc)
     if target.model == call.facts.model:
-        return call.body
-    return splice(call.body, {("model",): target.model})
+        return body
+    return splice(body, {("model",): target.model})
 
 
-def _asking_for_usage(body: bytes, call: Call, report: Report) -> tuple[bytes, bool]:
-    """Ask for token counts at the end of the stream; without them a cost is a guess."""
-    if call.facts.wants_stream_usage and call.dialect is not None and call.dialect.name == "openai_chat":
+def _asking_for_usage(body: bytes, doc: Json, report: Report) -> tuple[bytes, bool]:
+    """Ask for token counts at the end of the stream; without them a cost is a guess. `doc` is what `body` says."""
+    options = doc.get("stream_options")
+    if isinstance(options, dict) and options.get("include_usage"):
         return body, False
-    options: Json = call.doc.get("stream_options") if isinstance(call.doc, dict) else None
     report.coerced("stream_options.include_usage->true")
-    if isinstance(options, dict):
-        path: Path = ("stream_options",)
-        return splice(body, {path: {**options, "include_usage": True}}), True
-    if options is None and isinstance(call.doc, dict) and "stream_options" in call.doc:
-        return splice(body, {("stream_options",): {"include_usage": True}}), True
-    return insert(body, "stream_options", {"include_usage": True}), True
+    wanted = {**(options or {}), "include_usage": True}
+    if "stream_options" in doc:
+        return splice(body, {("stream_options",): wanted}), True
+    return insert(body, "stream_options", wanted), True
 
 
 def _upstream(call: Call, account: Account, path: str, body: bytes) -> Upstream:

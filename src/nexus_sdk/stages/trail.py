@@ -107,7 +107,7 @@ class Trail:
 
     def event(self, *, error: NexusError | None = None, outcome: Outcome | None = None) -> Event:
         """The audit event. Give the refusal, or how the relayed stream ended."""
-        self.told = False
+        self.told = True
         ticks = self.clock.ticks()
         request = self.request
         return {

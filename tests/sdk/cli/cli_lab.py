@@ -27,6 +27,7 @@ class Ended:
     status: int
     out: str
     err: str
+    raw: bytes = b""
 
     @property
     def json(self) -> Any:
@@ -39,10 +40,12 @@ class Ended:
 
 def nexus(*args: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ended:
     """Run `nexus`; an error that is not expected fails the test."""
-    result = CliRunner().invoke(program, [str(arg) for arg in args], input=stdin, env=env, prog_name="nexus")
+    result = CliRunner().invoke(
+        program, [str(arg) for arg in args], input=stdin, env=env, prog_name="nexus"
+    )
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return Ended(result.exit_code, result.stdout, result.stderr)
+    return Ended(result.exit_code, result.stdout, result.stderr, result.stdout_bytes)
 
 
 def event(number: int, **changes: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.sdk.cli.cli_lab import event, finding, nexus, record
 
 from nexus_sdk.cli import events
-from tests.sdk.cli.cli_lab import event, finding, nexus, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,14 +190,20 @@ def test_csv_has_a_column_for_what_matters(trail: Path) -> None:
         "provider": "openai",
         "target_model": "gpt-4o-mini",
     }
-    assert (first["input_tokens"], first["cost_usd"], first["stream"]) == ("100", "0.000045", "false")
+    assert (first["input_tokens"], first["cost_usd"], first["stream"]) == (
+        "100",
+        "0.000045",
+        "false",
+    )
     assert nexus("audit", "export", "--format", "csv", "--json").status == 2
 
 
 @pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\nx", '=a,"b"'])
 def test_no_cell_is_a_formula(state: Path, evil: str) -> None:
     record(state, event(1, model=evil, findings=[finding(evil)]))
-    (row,) = csv.DictReader(io.StringIO(nexus("audit", "export", "--format", "csv").out, newline=""))
+    (row,) = csv.DictReader(
+        io.StringIO(nexus("audit", "export", "--format", "csv").out, newline="")
+    )
     assert row["model"] == row["rules"] == f"'{evil}"
 
 
@@ -210,7 +216,13 @@ def test_every_column_is_a_place_of_a_real_event() -> None:
     "strange",
     [
         {},
-        {"caller": None, "route": 7, "usage": "x", "findings": {}, "cost": [None, 3, {"amount": "x"}]},
+        {
+            "caller": None,
+            "route": 7,
+            "usage": "x",
+            "findings": {},
+            "cost": [None, 3, {"amount": "x"}],
+        },
         {"id": 5, "at": None, "findings": [None, {"rule": 3}], "notes": [{}], "duration_ms": "x"},
         {"usage": {"input": True}, "error": [], "saved_usd": "nan", "model": "\x1b[2J\u202e"},
     ],

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.sdk.cli.cli_lab import EMAIL, PROVIDER_KEY, nexus
 
 if TYPE_CHECKING:
@@ -71,7 +70,9 @@ def test_who_asks_decides() -> None:
     assert first_target("--model", "team", "--project", "engine") == "main/gpt-4o"
     assert first_target("--model", "team", "--tag", "tier=gold") == "main/o3"
     assert first_target("--model", "team", "--key-id", "ada") == "main/gpt-4o"
-    assert first_target("--model", "team", "--key-id", "ada", "--project", "x") == "main/gpt-4o-mini"
+    assert (
+        first_target("--model", "team", "--key-id", "ada", "--project", "x") == "main/gpt-4o-mini"
+    )
 
 
 def test_a_key_has_its_own_models() -> None:
@@ -87,7 +88,7 @@ def test_a_key_that_is_not_valid_is_refused(key: str, code: str) -> None:
 
 
 def test_an_unknown_key_is_wrong_usage() -> None:
-    ended = nexus("explain", "--prompt", "hi", "--key-id", "ada")
+    ended = nexus("explain", "--prompt", "hi", "--key-id", "adda")
     assert ended.status == 2
     assert "did you mean 'ada'?" in ended.err
 

@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import click
+from tests.sdk.cli.cli_lab import nexus
 
 from nexus_sdk.cli.program import program
-from tests.sdk.cli.cli_lab import nexus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,9 @@ def test_the_key_alone_is_on_standard_output() -> None:
 
 def test_what_it_says_to_do_next_can_be_done(here: Path) -> None:
     ended = nexus("init", "sub")
-    commands = [line.split("  ")[1] for line in ended.err.splitlines() if line.startswith("  nexus")]
+    commands = [
+        line.split("  ")[1] for line in ended.err.splitlines() if line.startswith("  nexus")
+    ]
     assert len(commands) == 4
     for line in commands:
         words = line.removeprefix("nexus ").replace("NAME", "x").split()

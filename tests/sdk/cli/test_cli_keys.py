@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sdk.cli.cli_lab import nexus
 
 from nexus_sdk.cli.keys import free_id
 from nexus_sdk.errors import Unauthenticated
@@ -16,7 +17,6 @@ from nexus_sdk.policy.load import load_policy
 from nexus_sdk.policy.pepper import pepper
 from nexus_sdk.settings import from_environment
 from nexus_sdk.stages.identity import KeyIndex, identify
-from tests.sdk.cli.cli_lab import nexus
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,12 @@ def index() -> KeyIndex:
 
 def test_the_sidecar_knows_whom_a_key_belongs_to() -> None:
     made = create(
-        "--name=Ada", "--user=ada", "--project=engine", "--organisation=acme", "--tag=a=1", "--tag=b=2=3"
+        "--name=Ada",
+        "--user=ada",
+        "--project=engine",
+        "--organisation=acme",
+        "--tag=a=1",
+        "--tag=b=2=3",
     )
     caller = identify(index(), {"authorization": f"Bearer {made['key']}"}, time.time())
     assert (caller.key_id, caller.user, caller.project, caller.organisation) == (

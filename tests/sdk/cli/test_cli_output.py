@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sdk.cli.cli_lab import event, record
 
 from nexus_sdk.cli.output import Node, Output, printable
-from tests.sdk.cli.cli_lab import event, record
 
 if TYPE_CHECKING:
     from pathlib import Path

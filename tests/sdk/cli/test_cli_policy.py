@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from tests.sdk.cli.cli_lab import PROVIDER_KEY, nexus
 
 from nexus_sdk.policy.schema import json_schema
-from tests.sdk.cli.cli_lab import PROVIDER_KEY, nexus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,9 @@ def test_check_sums_up_what_it_found(whole: str) -> None:
 
 
 def test_check_names_every_problem_with_its_line(here: Path) -> None:
-    (here / "bad.yaml").write_text("nme: x\nlimits:\n  - {name: r, unit: apples, max: 1, window: day}\n")
+    (here / "bad.yaml").write_text(
+        "nme: x\nlimits:\n  - {name: r, unit: apples, max: 1, window: day}\n"
+    )
     ended = nexus("policy", "check", "bad.yaml")
     assert ended.status == 3
     first, second = ended.out.splitlines()
@@ -95,7 +97,7 @@ def test_show_says_where_each_part_comes_from(whole: str) -> None:
     assert origins["compliance"] == origins["cache"] == "default"
     assert origins["providers.partner"] == "nexus.yaml:3"
     assert origins["providers.openai"] == "environment"
-    assert [hook["name"] for hook in told["policy"]["compliance"]["hooks"]][0] == "default-request"
+    assert told["policy"]["compliance"]["hooks"][0]["name"] == "default-request"
     assert told["policy"]["limits"][0]["max"] == 5
     text = nexus("policy", "show").out
     assert yaml.safe_load(text) == told["policy"]

@@ -6,18 +6,28 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.sdk.cli.cli_lab import event, nexus, record
 
 from nexus_sdk.cli.exits import EXPECTED, MEANINGS, Exit, ending
 from nexus_sdk.errors import AuditUnavailable, BadPolicy, BadSettings, Malformed, NotFound
-from tests.sdk.cli.cli_lab import event, nexus, record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = ("openai", "pydantic", "hyperscan", "yaml", "rich", "orjson", "uvicorn", "pyreqwest", "asyncio")
+HEAVY = (
+    "openai",
+    "pydantic",
+    "hyperscan",
+    "yaml",
+    "rich",
+    "orjson",
+    "uvicorn",
+    "pyreqwest",
+    "asyncio",
+)
 
 
 def run(code: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -99,9 +109,8 @@ def test_the_policy_is_the_option_then_the_variable_then_the_file_here(here: Pat
         (here / f"{name}.yaml").write_text(f"name: {name}\n")
     named = {"NEXUS_POLICY": "named.yaml"}
 
-    def files(*args: str, env: dict[str, str] | None = None) -> list[str]:
-        found: list[str] = nexus("policy", "check", "--json", *args, env=env).json["files"]
-        return found
+    def files(*args: str, env: dict[str, str] | None = None) -> Any:
+        return nexus("policy", "check", "--json", *args, env=env).json["files"]
 
     assert files("--policy", "given.yaml", env=named) == ["given.yaml"]
     assert files(env=named) == ["named.yaml"]
@@ -117,7 +126,9 @@ def test_settings_that_are_not_valid_end_with_3() -> None:
     assert "NEXUS_POLCY: is no setting; did you mean 'NEXUS_POLICY'?" in ended.error["message"]
 
 
-@pytest.mark.parametrize("command", [("policy", "show"), ("explain", "--prompt", "x"), ("keys", "list")])
+@pytest.mark.parametrize(
+    "command", [("policy", "show"), ("explain", "--prompt", "x"), ("keys", "list")]
+)
 def test_a_policy_that_is_not_there_ends_with_4(command: tuple[str, ...]) -> None:
     ended = nexus(*command, "--policy", "gone.yaml")
     assert (ended.status, ended.err) == (4, "Error: gone.yaml: No such file or directory\n")

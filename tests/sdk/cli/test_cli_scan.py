@@ -8,8 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.sdk.cli.cli_lab import CARD, EMAIL, nexus
+
+from nexus_sdk.cli.reading import PIECE_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,9 @@ def test_json_has_the_same(letter: str) -> None:
     }
 
 
-@pytest.mark.parametrize("args", [(), ("--json",), ("--redact",), ("--redact", "--json"), ("--fail",)])
+@pytest.mark.parametrize(
+    "args", [(), ("--json",), ("--redact",), ("--redact", "--json"), ("--fail",)]
+)
 def test_no_found_value_is_ever_shown(letter: str, args: tuple[str, ...]) -> None:
     ended = nexus("scan", letter, *args)
     for value in (EMAIL, CARD, EMAIL.partition("@")[0], CARD[:9]):
@@ -63,13 +66,15 @@ def test_redact_gives_the_text_with_placeholders(letter: str) -> None:
         r"hello\nmail <EMAIL_[a-z2-7]{6}> now\n  card <CARD_[a-z2-7]{6}>\n", ended.out
     )
     assert ended.err == ""
-    assert nexus("scan", "--redact", letter).out == ended.out, "the same value, the same placeholder"
+    assert nexus("scan", "--redact", letter).out == ended.out, (
+        "the same value, the same placeholder"
+    )
     assert nexus("scan", "--redact", "--json", letter).json["text"] == ended.out
 
 
 def test_redact_keeps_every_other_byte() -> None:
     data = "\ttab\r\nwindows\r\nno end é 漢".encode()
-    assert nexus("scan", "--redact", "-", stdin=data).out.encode() == data
+    assert nexus("scan", "--redact", "-", stdin=data).raw == data
 
 
 def test_standard_input() -> None:
@@ -94,7 +99,8 @@ def test_the_stage_decides_whose_rules(letter: str) -> None:
 
 def test_hooks_of_some_endpoints_and_models(here: Path) -> None:
     (here / "nexus.yaml").write_text(
-        "compliance:\n  hooks:\n    - name: limited\n      own: [{id: own.word, words: [bluebird]}]\n"
+        "compliance:\n  hooks:\n    - name: limited\n"
+        "      own: [{id: own.word, words: [bluebird]}]\n"
         "      action: block\n      endpoints: [embeddings]\n      models: [m*]\n"
     )
 
@@ -123,10 +129,13 @@ def test_folders_are_gone_through_when_told_to(here: Path) -> None:
     told = nexus("scan", "-r", "tree", "--json").json
     assert [found["file"] for found in told["findings"]] == ["tree/a.txt", "tree/b/one.txt"]
     assert told["skipped"] == [
-        {"file": "tree/binary", "reason": "is binary"},
-        {"file": "tree/latin", "reason": "is not UTF-8"},
+        {"file": "tree/binary", "reason": "is binary (byte 4)"},
+        {"file": "tree/latin", "reason": "is not UTF-8 (byte 3)"},
     ]
-    assert "tree/latin is not UTF-8: passed over\n" in nexus("scan", "-r", "tree").err
+    assert (
+        "tree/latin is not UTF-8 (byte 3): passed over from there on\n"
+        in nexus("scan", "-r", "tree").err
+    )
 
 
 def test_a_text_that_is_not_there_ends_the_scan(letter: str) -> None:
@@ -142,14 +151,17 @@ def test_what_cannot_be_redacted_is_no_success(here: Path, letter: str) -> None:
 
 
 def test_a_file_that_turns_binary_is_scanned_up_to_there(here: Path) -> None:
-    (here / "mixed").write_bytes(f"{EMAIL}\n".encode() + b"x\n" * 600_000 + b"\0")
+    """A piece with a fault is not looked at, all pieces before it are, to their end."""
+    text = b"x\n" * (PIECE_BYTES // 2 - 100) + f"{EMAIL}\n".encode()
+    padded = text + b"y" * (PIECE_BYTES - len(text))
+    (here / "mixed").write_bytes(padded + b"more\0")
     told = nexus("scan", "mixed", "--json").json
-    assert told["skipped"] == [{"file": "mixed", "reason": "is binary from byte 1048576 on"}]
+    assert told["skipped"] == [{"file": "mixed", "reason": f"is binary (byte {PIECE_BYTES + 4})"}]
+    assert [found["rule"] for found in told["findings"]] == ["pii.email"]
+    assert told["files"] == 0
 
 
-def test_findings_beyond_the_bound_are_counted(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_findings_beyond_the_bound_are_counted(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus_sdk.cli.scan.MAX_LISTED", 3)
     text = f"{EMAIL}\n".encode() * 5
     told = nexus("scan", "-", "--json", stdin=text).json

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.sdk.cli.cli_lab import event, finding, nexus, record
 
 from nexus_sdk.cli import tally
 from nexus_sdk.cli.tally import GROUPINGS, OTHERS, Tally, Totals
 from nexus_sdk.stages.cost import usd
-from tests.sdk.cli.cli_lab import event, finding, nexus, record
 
 if TYPE_CHECKING:
     from pathlib import Path

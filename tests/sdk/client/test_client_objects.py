@@ -106,7 +106,7 @@ RESPONSE = {
     "truncation": "disabled",
     "usage": {
         "input_tokens": 4,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
         "output_tokens": 3,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": 7,
@@ -191,6 +191,7 @@ def same(ours: Any, theirs: Any) -> None:
 )
 def test_the_samples_are_built_the_quick_way(endpoint: str, doc: dict[str, Any]) -> None:
     built = stock_objects.whole(endpoint, json.dumps(doc).encode())
+    assert built is not None
     same(built, stock(stock_objects.WHOLE[endpoint], doc))
 
 
