@@ -55,14 +55,17 @@ def chat(text: str = "hello", **more: Any) -> Request:
 
 
 def play(flow: Flow[None], *steps: tuple[Any, Any]) -> None:
-    """Each step: the effect that must come next (or a check of it), and the reply. An exception as reply is raised."""
+    """Each step: the effect that must come next (or a check of it), and the reply. An exception as
+    reply is raised."""
     reply: Any = None
     raising: Exception | None = None
     for number, (expected, answer) in enumerate(steps):
         try:
             effect = flow.send(reply) if raising is None else flow.throw(raising)
         except StopIteration:
-            raise AssertionError(f"step {number}: the flow has ended, expected {expected!r}") from None
+            raise AssertionError(
+                f"step {number}: the flow has ended, expected {expected!r}"
+            ) from None
         _compare(number, effect, expected)
         raising = answer if isinstance(answer, Exception) else None
         reply = None if raising else answer
@@ -84,4 +87,6 @@ def _compare(number: int, effect: Effect, expected: Any) -> None:
         assert type(effect) is type(expected), f"step {number}: {effect!r}, expected {expected!r}"
         for field in fields(effect):
             wanted = getattr(expected, field.name)
-            assert wanted is ANY or getattr(effect, field.name) == wanted, f"step {number}: {field.name}"
+            assert wanted is ANY or getattr(effect, field.name) == wanted, (
+                f"step {number}: {field.name}"
+            )

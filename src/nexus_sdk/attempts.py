@@ -1,11 +1,11 @@
-"""Steps 7 and 8: each target in turn, from the same inspected call: reserve, encode, send, retry, fail over."""
+"""Steps 7 and 8: each target in turn, from the same inspected call: reserve, encode, send, retry,
+fail over."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from nexus_sdk.compliance.inspection import Inspector
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
 from nexus_sdk.errors import UpstreamFailed
@@ -17,9 +17,10 @@ from nexus_sdk.stages.usage_chunks import hide_usage
 from nexus_sdk.wire.dialect import Reply
 
 if TYPE_CHECKING:
+    from nexus_sdk.compliance.inspection import Inspector
     from nexus_sdk.effects import Flow
-    from nexus_sdk.model import Claim, Target
     from nexus_sdk.exchange import Exchange
+    from nexus_sdk.model import Claim, Target
     from nexus_sdk.policy.snapshot import Account
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.stages.routing import Plan
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The response that is the answer, and what goes with it: its inspector, its document when it is whole, and for a
-    stream its pipe and what that already released."""
+    """The response that is the answer, and what goes with it: its inspector, its document when it
+    is whole, and for a stream its pipe and what that already released."""
 
     prepared: Prepared
     response: Response
@@ -52,7 +53,8 @@ class _Missed:
 
 
 def send(exchange: Exchange, call: Call, plan: Plan) -> Flow[Sent]:
-    """Raises UpstreamFailed when nobody answers, LimitExceeded when the budget does not allow any target."""
+    """Raises UpstreamFailed when nobody answers, LimitExceeded when the budget does not allow any
+    target."""
     index: int | None = 0
     while index is not None:
         found = yield from _target(exchange, call, plan.steps[index])
@@ -70,10 +72,15 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     """All attempts at one target, under one reservation."""
     snapshot, trail = exchange.snapshot, exchange.trail
     account = snapshot.account(step.target, call)
-    prepared = prepare(call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse")
+    prepared = prepare(
+        call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
+    )
     trail.target, trail.arm = step.target, step.arm
     trail.coerced[:] = prepared.report.changes
-    trail.dropped[:] = [f"{loss.param} ({loss.reason})" for loss in prepared.report.drops + prepared.report.omissions]
+    trail.dropped[:] = [
+        f"{loss.param} ({loss.reason})"
+        for loss in prepared.report.drops + prepared.report.omissions
+    ]
     claims, reservation = yield from _reserve(exchange, call, step.target)
     try:
         found = yield from _attempts(exchange, call, prepared, account)
@@ -91,9 +98,7 @@ def _reserve(exchange: Exchange, call: Call, target: Target) -> Flow[tuple[tuple
         return (), ""
     rates = exchange.snapshot.rates(target)
     facts = call.facts
-    amounts = limits.estimate(
-        call.input_chars, facts.max_output_tokens, rates, answers=facts.n
-    )
+    amounts = limits.estimate(call.input_chars, facts.max_output_tokens, rates, answers=facts.n)
     claims = limits.target_claims(
         exchange.snapshot.limits, exchange.ask, target, amounts, exchange.clock.now()
     )
@@ -110,9 +115,13 @@ def _give_back(claims: tuple[Claim, ...], reservation: str) -> Flow[None]:
         yield from Settle(reservation, limits.released(claims))
 
 
-def _attempts(exchange: Exchange, call: Call, prepared: Prepared, account: Account) -> Flow[Sent | _Missed]:
+def _attempts(
+    exchange: Exchange, call: Call, prepared: Prepared, account: Account
+) -> Flow[Sent | _Missed]:
     snapshot, trail, clock = exchange.snapshot, exchange.trail, exchange.clock
-    rule = snapshot.retry(patience_retries(call.request.patience, snapshot.policy.routing.retry.attempts))
+    rule = snapshot.retry(
+        patience_retries(call.request.patience, snapshot.policy.routing.retry.attempts)
+    )
     attempt = 0
     while True:
         attempt += 1
@@ -129,14 +138,18 @@ def _attempts(exchange: Exchange, call: Call, prepared: Prepared, account: Accou
         if isinstance(step, retry.Again):
             yield from Wait(step.wait_s)
             continue
-        sent = None if isinstance(reply, Failure) else Sent(prepared, reply, inspector, opening, doc)
+        sent = (
+            None if isinstance(reply, Failure) else Sent(prepared, reply, inspector, opening, doc)
+        )
         if isinstance(step, retry.NextTarget):
             return _Missed(step.fault, reply, sent)
         assert sent is not None, "a failure is never final"
         return sent
 
 
-def _opening(exchange: Exchange, call: Call, prepared: Prepared, inspector: Inspector) -> Opening | None:
+def _opening(
+    exchange: Exchange, call: Call, prepared: Prepared, inspector: Inspector
+) -> Opening | None:
     if not call.facts.stream or call.dialect is None or prepared.dialect is None:
         return None
     reply = Reply(call.doc, call.request.id, call.facts.model)
@@ -153,10 +166,16 @@ def _opening(exchange: Exchange, call: Call, prepared: Prepared, inspector: Insp
 def _judged(
     reply: Response | Failure, call: Call, opening: Opening | None
 ) -> tuple[Response | Failure, Json]:
-    """A stream whose first event is an error has not begun: it can still go elsewhere. A refusal by policy cannot."""
+    """A stream whose first event is an error has not begun: it can still go elsewhere. A refusal by
+    policy cannot."""
     if isinstance(reply, Failure):
         return reply, None
-    if opening is not None and reply.streamed and opening.pipe.error is not None and not opening.first:
+    if (
+        opening is not None
+        and reply.streamed
+        and opening.pipe.error is not None
+        and not opening.first
+    ):
         error = opening.pipe.error
         if isinstance(error, UpstreamFailed):
             kind = error.failure.kind if error.failure else "protocol"
@@ -171,5 +190,11 @@ def _learn(exchange: Exchange, account: Account, reply: Response | Failure) -> N
     if seen == "ok":
         exchange.snapshot.health.record(account.name, seen, exchange.clock.ticks())
         return
-    wait_s = None if isinstance(reply, Failure) else retry.retry_after_s(reply.headers, exchange.clock.now())
-    exchange.snapshot.health.record(account.name, seen, exchange.clock.ticks(), retry_after_s=wait_s)
+    wait_s = (
+        None
+        if isinstance(reply, Failure)
+        else retry.retry_after_s(reply.headers, exchange.clock.now())
+    )
+    exchange.snapshot.health.record(
+        account.name, seen, exchange.clock.ticks(), retry_after_s=wait_s
+    )

@@ -110,7 +110,9 @@ class _Governed:
         self._upstream = None
         if given is not None:
             family = family_of(given)
-            if not family or not isinstance(given, getattr(importlib.import_module(family), colour)):
+            if not family or not isinstance(
+                given, getattr(importlib.import_module(family), colour)
+            ):
                 raise TypeError(
                     f"Invalid `http_client` argument; Expected an instance of `{FAMILY}.{colour}` "
                     f"but got {type(given)}"
@@ -125,7 +127,10 @@ class _Governed:
             upstream=self._upstream,
             failed=no_answer,
         )
-        default = {"Client": openai.DefaultHttpxClient, "AsyncClient": openai.DefaultAsyncHttpxClient}
+        default = {
+            "Client": openai.DefaultHttpxClient,
+            "AsyncClient": openai.DefaultAsyncHttpxClient,
+        }
         return default[colour](transport=make(traffic, FAMILY), **options)
 
     def _build_request(self, options: Any, *, retries_taken: int = 0) -> Any:

@@ -1,7 +1,7 @@
 """What the pipeline asks of the world. A driver performs these; nothing else in the core does I/O.
 
-Each effect carries the type of its reply, so `hit = yield from Lookup(key)` is typed. `Effect` is a closed union, and a
-test holds every driver's table of effects against it.
+Each effect carries the type of its reply, so `hit = yield from Lookup(key)` is typed. `Effect` is a
+closed union, and a test holds every driver's table of effects against it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from nexus_sdk.model import Cached, Failure, Outcome, Refused, Response
+
 if TYPE_CHECKING:
-    from nexus_sdk.model import Answer, Cached, Claim, Event, Failure, Outcome, Refused, Response, Upstream
+    from nexus_sdk.model import Answer, Claim, Event, Upstream
     from nexus_sdk.wire.sse import StreamEvent
 
 type Flow[R] = Generator[Effect, Any, R]
@@ -44,9 +46,10 @@ class Pipe(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Ask["Cached | None"]):
-    """The stored answer under `key`, or None. With `fold`, None makes this request the leader: the next ones with
-    the same key wait until it stores an answer or gives up (`Store` with None, or its flow ends)."""
+class Lookup(Ask[Cached | None]):
+    """The stored answer under `key`, or None. With `fold`, None makes this request the leader: the
+    next ones with the same key wait until it stores an answer or gives up (`Store` with None, or
+    its flow ends)."""
 
     key: str
     fold: bool = False
@@ -62,8 +65,9 @@ class Store(Ask[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve(Ask["str | Refused"]):
-    """Take all claims or none, atomically. Replies the reservation's id. What is taken `for_good` is never settled."""
+class Reserve(Ask[str | Refused]):
+    """Take all claims or none, atomically. Replies the reservation's id. What is taken `for_good`
+    is never settled."""
 
     claims: tuple[Claim, ...]
     for_good: bool = False
@@ -71,15 +75,17 @@ class Reserve(Ask["str | Refused"]):
 
 @dataclass(frozen=True, slots=True)
 class Settle(Ask[None]):
-    """Put the true amounts in place of the reserved ones, in the order of the claims. Settling twice counts once."""
+    """Put the true amounts in place of the reserved ones, in the order of the claims. Settling
+    twice counts once."""
 
     reservation: str
     amounts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Send(Ask["Response | Failure"]):
-    """Make one HTTP exchange. A stream is read as far as `opening` asks; the rest waits for `Relay`."""
+class Send(Ask[Response | Failure]):
+    """Make one HTTP exchange. A stream is read as far as `opening` asks; the rest waits for
+    `Relay`."""
 
     upstream: Upstream
     opening: Opening | None = None
@@ -91,9 +97,9 @@ class Wait(Ask[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Relay(Ask["Outcome"]):
-    """Begin a streamed answer and pump the open upstream stream through `pipe`. Replies after its last byte, or
-    when the caller has gone. `first` is what the pipe already released."""
+class Relay(Ask[Outcome]):
+    """Begin a streamed answer and pump the open upstream stream through `pipe`. Replies after its
+    last byte, or when the caller has gone. `first` is what the pipe already released."""
 
     answer: Answer
     pipe: Pipe
@@ -102,7 +108,8 @@ class Relay(Ask["Outcome"]):
 
 @dataclass(frozen=True, slots=True)
 class Record(Ask[None]):
-    """Promise an audit event. In strict mode the reply comes after it is on disk. Raises AuditUnavailable."""
+    """Promise an audit event. In strict mode the reply comes after it is on disk. Raises
+    AuditUnavailable."""
 
     event: Event
     strict: bool = False
@@ -110,7 +117,8 @@ class Record(Ask[None]):
 
 @dataclass(frozen=True, slots=True)
 class Finish(Ask[None]):
-    """Give the caller the whole answer, or the last events of a stream already begun. The flow ends after it."""
+    """Give the caller the whole answer, or the last events of a stream already begun. The flow ends
+    after it."""
 
     answer: Answer | None = None
     tail: tuple[StreamEvent, ...] = ()

@@ -32,7 +32,9 @@ def built(body: bytes, *, decode: bool) -> CreateEmbeddingResponse | None:
     if not vectors:
         return None
     try:
-        answer: CreateEmbeddingResponse = validator(CreateEmbeddingResponse).validate_python(doc, strict=True)
+        answer: CreateEmbeddingResponse = validator(CreateEmbeddingResponse).validate_python(
+            doc, strict=True
+        )
     except pydantic.ValidationError:
         return None
     forget_extras(answer)

@@ -16,8 +16,9 @@ NexusError                    code                    status
 ├── BadPolicy                 bad_policy              500  (.problems: file, line, field, reason)
 └── BadSettings               bad_settings            500
 
-A class exists only where some caller has to treat it differently; everything else is a message. A message names
-the thing, the value and the way out, and never holds a secret or a prompt. A bug is never one of these.
+A class exists only where some caller has to treat it differently; everything else is a message. A
+message names the thing, the value and the way out, and never holds a secret or a prompt. A bug is
+never one of these.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 
 class NexusError(Exception):
-    """Base of all. `kind` is the `error.type` of the OpenAI error body; dialects map it to their own word."""
+    """Base of all. `kind` is the `error.type` of the OpenAI error body; dialects map it to their
+    own word."""
 
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
@@ -95,7 +97,8 @@ class TooLarge(NexusError):
 
 
 class LimitExceeded(NexusError):
-    """`retry_after_s`: seconds until the same request can fit again; `limit`: the policy's name for the limit."""
+    """`retry_after_s`: seconds until the same request can fit again; `limit`: the policy's name for
+    the limit."""
 
     code = "rate_limit_exceeded"
     status = 429
@@ -118,13 +121,16 @@ class UpstreamFailed(NexusError):
     code = "upstream_failed"
     status = 502
 
-    def __init__(self, message: str, *, failure: Failure | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, failure: Failure | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message, code=code)
         self.failure = failure
 
 
 class CallerLeft(NexusError):
-    """Told to a flow by its driver, so that an abandoned exchange is settled and recorded like any other."""
+    """Told to a flow by its driver, so that an abandoned exchange is settled and recorded like any
+    other."""
 
     code = "caller_left"
     status = 499

@@ -1,4 +1,5 @@
-"""What the steps of one request share: the policy it began with, its call, its inspectors, its bill."""
+"""What the steps of one request share: the policy it began with, its call, its inspectors, its
+bill."""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ class Exchange:
         self.ask = ask_of(self, call)
 
     def request_inspector(self, call: Call) -> Inspector:
-        return self._inspector("request", self.snapshot.request_hooks.effective(*self._scope(call)), noted=True)
+        return self._inspector(
+            "request", self.snapshot.request_hooks.effective(*self._scope(call)), noted=True
+        )
 
     def response_inspector(self, call: Call) -> Inspector:
         """A new one for each attempt; the trail takes that of the attempt that answers."""

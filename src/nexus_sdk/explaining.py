@@ -1,4 +1,5 @@
-"""`nexus explain`: what would happen to a request and why. Runs the pipeline's own decisions; sends nothing, counts nothing."""
+"""`nexus explain`: what would happen to a request and why. Runs the pipeline's own decisions; sends
+nothing, counts nothing."""
 
 from __future__ import annotations
 
@@ -29,15 +30,20 @@ type Explanation = dict[str, Any]
 def explain(
     nexus: Nexus, request: Request | dict[str, Any], endpoint: str, caller: Caller | None = None
 ) -> Explanation:
-    """The decisions in the order of the pipeline, as plain JSON values: `would` is `send`, `refuse` or `answer`.
+    """The decisions in the order of the pipeline, as plain JSON values: `would` is `send`, `refuse`
+    or `answer`.
 
-    A dict is taken for the body of a request to `endpoint`, by `caller`, or else by this application. No value that a
-    rule found is in it.
+    A dict is taken for the body of a request to `endpoint`, by `caller`, or else by this
+    application. No value that a rule found is in it.
     """
     if isinstance(request, dict):
         request = _request(nexus, request, endpoint, caller or nexus.app)
     exchange = Exchange(request, nexus.snapshot, nexus.clock)
-    told: Explanation = {"policy": nexus.snapshot.hash, "endpoint": request.endpoint, "would": "send"}
+    told: Explanation = {
+        "policy": nexus.snapshot.hash,
+        "endpoint": request.endpoint,
+        "would": "send",
+    }
     try:
         _decisions(exchange, request, told)
     except NexusError as err:
@@ -53,7 +59,9 @@ def explain(
 
 def _request(nexus: Nexus, body: dict[str, Any], endpoint: str, caller: Caller) -> Request:
     if endpoint not in ENDPOINTS:
-        raise Malformed(f"unknown endpoint {endpoint!r}; known: {', '.join(ENDPOINTS)}", param="endpoint")
+        raise Malformed(
+            f"unknown endpoint {endpoint!r}; known: {', '.join(ENDPOINTS)}", param="endpoint"
+        )
     return Request(
         id=nexus.new_id(),
         door="sdk",
@@ -69,7 +77,9 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
     snapshot, now = exchange.snapshot, exchange.clock.now()
     admission.admit(snapshot.gate, body_bytes=len(request.body), peer=request.peer)
     if request.door == "sidecar":
-        exchange.trail.caller = identity.identify(snapshot.keys, request.headers, now, query=request.query)
+        exchange.trail.caller = identity.identify(
+            snapshot.keys, request.headers, now, query=request.query
+        )
     told["caller"] = {"key": exchange.trail.caller.key_id, "user": exchange.trail.caller.user}
     call = reading.read(request)
     exchange.read(call)
@@ -81,11 +91,15 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
     told["routing"] = routing.explain(snapshot.routes, exchange.ask)
     inspector = exchange.request_inspector(call)
     edits = inspector.texts(list(call.texts))
-    told["redacted"] = [{"address": address(path), "becomes": _shown(text)} for path, text in edits.items()]
+    told["redacted"] = [
+        {"address": address(path), "becomes": _shown(text)} for path, text in edits.items()
+    ]
     call = call.edited(edits)
     plan = routing.plan(snapshot.routes, exchange.ask)
     if isinstance(plan, routing.NeedsChoice):
-        told["router"] = f"{plan.node.router.provider}/{plan.node.router.model} would be asked; without it:"
+        told["router"] = (
+            f"{plan.node.router.provider}/{plan.node.router.model} would be asked; without it:"
+        )
         plan = routing.plan(snapshot.routes, exchange.ask, {plan.node.path: None})
     if isinstance(plan, routing.NeedsChoice):
         return
@@ -94,7 +108,9 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
         targets = [step.target for step in plan.steps]
         key = caching.key(snapshot.policy.cache, exchange.ask, targets, call.doc, snapshot.hash)
     told["cache"] = "would be looked up" if key else "not used for this request"
-    told["admission_limits"] = [c.limit for c in limits.admission_claims(snapshot.limits, exchange.ask, now)]
+    told["admission_limits"] = [
+        c.limit for c in limits.admission_claims(snapshot.limits, exchange.ask, now)
+    ]
     told["targets"] = [_target(exchange, call, step) for step in plan.steps]
 
 
@@ -114,15 +130,22 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Explanation:
         "estimated_cost_usd": None if amounts.usd_pico is None else usd(amounts.usd_pico),
     }
     try:
-        claims = limits.target_claims(snapshot.limits, exchange.ask, step.target, amounts, exchange.clock.now())
+        claims = limits.target_claims(
+            snapshot.limits, exchange.ask, step.target, amounts, exchange.clock.now()
+        )
         told["limits"] = [claim.limit for claim in claims]
-        prepared = prepare(call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse")
+        prepared = prepare(
+            call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
+        )
         told["url"] = prepared.upstream.url
         told["dialect"] = prepared.dialect.name if prepared.dialect else ""
         told["translated"] = prepared.dialect is not call.dialect
         told["body_bytes"] = len(prepared.upstream.body)
         told["coerced"] = list(prepared.report.changes)
-        told["dropped"] = [f"{loss.param}: {loss.reason}" for loss in prepared.report.drops + prepared.report.omissions]
+        told["dropped"] = [
+            f"{loss.param}: {loss.reason}"
+            for loss in prepared.report.drops + prepared.report.omissions
+        ]
     except NexusError as err:
         told["refused"] = {"code": err.code, "message": err.message}
     return told

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 ABSENT = (NotGiven, Omit)
 _FOR_US = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
-_CREATE = {"chat": Completions.create, "responses": Responses.create, "embeddings": Embeddings.create}
+_CREATE = {
+    "chat": Completions.create,
+    "responses": Responses.create,
+    "embeddings": Embeddings.create,
+}
 _KNOWN = {
     endpoint: frozenset(inspect.signature(create).parameters) - {"self"}
     for endpoint, create in _CREATE.items()
@@ -258,5 +262,7 @@ def _plain(client: Any) -> bool:
         or url.fragment
     )
     return not unusual and all(
-        getattr(kind, hook, None) is getattr(ours, hook, None) for hook in _HOOKS if hasattr(stock, hook)
+        getattr(kind, hook, None) is getattr(ours, hook, None)
+        for hook in _HOOKS
+        if hasattr(stock, hook)
     )

@@ -1,7 +1,7 @@
 """The values that travel between stages. Frozen, small, without behaviour beyond derived facts.
 
-Units: times in seconds unless the name says otherwise, money in picodollars (1e-12 USD, whole numbers, so that
-sums are exact), text positions in code points.
+Units: times in seconds unless the name says otherwise, money in picodollars (1e-12 USD, whole
+numbers, so that sums are exact), text positions in code points.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an in-process caller would have sent its request without us, with its own credential headers."""
+    """Where an in-process caller would have sent its request without us, with its own credential
+    headers."""
 
     base_url: str
     headers: Headers = field(default=NOTHING, repr=False)
@@ -45,7 +46,8 @@ class Origin:
 class Patience:
     """How long and how often a caller is willing to try. None: the policy decides.
 
-    `read_s` is the longest silence, `total_s` the whole exchange up to the last byte of a whole answer.
+    `read_s` is the longest silence, `total_s` the whole exchange up to the last byte of a whole
+    answer.
     """
 
     connect_s: float | None = None
@@ -58,9 +60,10 @@ class Patience:
 class Request:
     """One call as it came through a door.
 
-    `endpoint` is a key of `wire.endpoints.ENDPOINTS`, or empty for any other operation of the caller's own upstream;
-    `path` is then what stands below the base URL. `own_encoding` marks a body that a door of ours encoded itself,
-    so that it needs no check for duplicate keys. `peer` is the client's IP address, empty in process.
+    `endpoint` is a key of `wire.endpoints.ENDPOINTS`, or empty for any other operation of the
+    caller's own upstream; `path` is then what stands below the base URL. `own_encoding` marks a
+    body that a door of ours encoded itself, so that it needs no check for duplicate keys. `peer` is
+    the client's IP address, empty in process.
     """
 
     id: str
@@ -103,8 +106,8 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An upstream's answer. Whole: `body` is all of it. Streamed: `body` is what was read to classify it, and the
-    rest is read through `Relay`."""
+    """An upstream's answer. Whole: `body` is all of it. Streamed: `body` is what was read to
+    classify it, and the rest is read through `Relay`."""
 
     status: int
     headers: Headers
@@ -134,7 +137,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a relayed stream ended. Neither flag nor failure: the upstream ended it and the caller stayed."""
+    """How a relayed stream ended. Neither flag nor failure: the upstream ended it and the caller
+    stayed."""
 
     caller_left: bool = False
     failure: Failure | None = None
@@ -142,8 +146,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one exchange. `input` is all of the prompt, the cached parts included; `output` includes
-    reasoning. `estimated`: counted by us, because the upstream did not say."""
+    """Tokens of one exchange. `input` is all of the prompt, the cached parts included; `output`
+    includes reasoning. `estimated`: counted by us, because the upstream did not say."""
 
     input: int = 0
     output: int = 0
@@ -157,7 +161,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A share of one limit's account, to be taken or refused together with the others of its reservation.
+    """A share of one limit's account, to be taken or refused together with the others of its
+    reservation.
 
     `account` names limit, axis values and window: two claims with equal accounts share one counter.
     `amount` and `maximum` are in the limit's unit (requests, tokens, or picodollars).
@@ -173,7 +178,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A reservation that was not taken: nothing was counted. `claim` is the first that did not fit."""
+    """A reservation that was not taken: nothing was counted. `claim` is the first that did not
+    fit."""
 
     claim: Claim
     used: int
@@ -181,7 +187,8 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A stored answer, in the caller's dialect. `stream`: `body` is the event stream as it was relayed."""
+    """A stored answer, in the caller's dialect. `stream`: `body` is the event stream as it was
+    relayed."""
 
     status: int
     headers: Headers

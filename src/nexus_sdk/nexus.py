@@ -1,4 +1,5 @@
-"""One policy in force in this process: its snapshot, its stores, its spool, its connections. Doors run requests here."""
+"""One policy in force in this process: its snapshot, its stores, its spool, its connections. Doors
+run requests here."""
 
 from __future__ import annotations
 
@@ -41,7 +42,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("nexus")
 
-PROXY_VARIABLES = {"http": "HTTP_PROXY", "https": "HTTPS_PROXY", "all": "ALL_PROXY", "no": "NO_PROXY"}
+PROXY_VARIABLES = {
+    "http": "HTTP_PROXY",
+    "https": "HTTPS_PROXY",
+    "all": "ALL_PROXY",
+    "no": "NO_PROXY",
+}
 
 
 class SystemClock:
@@ -55,9 +61,11 @@ class SystemClock:
 class Nexus:
     """A policy in force. Share one among all clients of a process.
 
-    `policy` is a path, a dict, a `Policy`, or None: then the file that `NEXUS_POLICY` names, or the default policy, which
-    redacts personal data and secrets reversibly and writes an audit trail on this machine. `app` names the application
-    in audit events. `observe` is told of every audit event (metrics). `keys`: virtual keys beside the policy's own. Raises BadPolicy and BadSettings before anything is sent.
+    `policy` is a path, a dict, a `Policy`, or None: then the file that `NEXUS_POLICY` names, or the
+    default policy, which redacts personal data and secrets reversibly and writes an audit trail on
+    this machine. `app` names the application in audit events. `observe` is told of every audit
+    event (metrics). `keys`: virtual keys beside the policy's own. Raises BadPolicy and BadSettings
+    before anything is sent.
     """
 
     def __init__(
@@ -94,8 +102,8 @@ class Nexus:
     def reload(self, policy: Source = None) -> str:
         """Put another policy in force (None: read the same source again); returns its hash.
 
-        It is compiled first and swapped in whole: requests under way finish under the policy they began with, and a
-        policy that is not valid raises BadPolicy and changes nothing.
+        It is compiled first and swapped in whole: requests under way finish under the policy they
+        began with, and a policy that is not valid raises BadPolicy and changes nothing.
         """
         source = self._source if policy is None else policy
         fresh = self._compile(source)
@@ -106,7 +114,8 @@ class Nexus:
         return fresh.hash
 
     def try_reload(self) -> bool:
-        """Read the policy's files again; a policy that is not valid is logged, and the one in force stays."""
+        """Read the policy's files again; a policy that is not valid is logged, and the one in force
+        stays."""
         try:
             log.warning("policy %s is in force", self.reload()[:16])
         except NexusError as err:
@@ -115,12 +124,14 @@ class Nexus:
         return True
 
     def source_stamps(self) -> tuple[tuple[str, int], ...]:
-        """The policy's files, the keys file that may yet come, and when each was last changed, to see whether any has."""
+        """The policy's files, the keys file that may yet come, and when each was last changed, to
+        see whether any has."""
         files = {*self._files, *(keys_path(file) for file in self._files[:1])}
         return tuple((str(file), _changed(file)) for file in sorted(files))
 
     def run(self, request: Request, *, upstream: Any = None) -> Answer | SyncEvents:
-        """Serve one request, blocking. A stream settles itself once it is read to its end or closed.
+        """Serve one request, blocking. A stream settles itself once it is read to its end or
+        closed.
 
         `upstream` makes the HTTP exchanges in place of our own client (`drivers/own_client.py`).
         """
@@ -133,8 +144,8 @@ class Nexus:
         return await arun(handle(request, self._snapshot, self.clock), host)
 
     def wrap[Client](self, client: Client) -> Client:
-        """Govern an SDK client that is built on httpx or httpx2 and was made already, or such an HTTP client itself.
-        Returns the same client. Raises TypeError for any other."""
+        """Govern an SDK client that is built on httpx or httpx2 and was made already, or such an
+        HTTP client itself. Returns the same client. Raises TypeError for any other."""
         from nexus_sdk.transports import wrap
 
         wrap(self, client)
@@ -143,7 +154,8 @@ class Nexus:
     def transport(
         self, family: str = "httpx", *, user: str = "", tags: Mapping[str, str] | None = None
     ) -> Any:
-        """A transport for `httpx.Client(transport=...)`, or for `httpx2.Client` with `family="httpx2"`. `user` and
+        """A transport for `httpx.Client(transport=...)`, or for `httpx2.Client` with
+        `family="httpx2"`. `user` and
         `tags`: who is calling and for what, for quotas and the audit trail."""
         from nexus_sdk.transports import Traffic, sync_transport
 
@@ -162,9 +174,14 @@ class Nexus:
         return replace(self.app, user=user, tags=MappingProxyType(dict(tags or {})))
 
     def explain(
-        self, request: Request | dict[str, Any], *, endpoint: str = "chat", caller: Caller | None = None
+        self,
+        request: Request | dict[str, Any],
+        *,
+        endpoint: str = "chat",
+        caller: Caller | None = None,
     ) -> dict[str, Any]:
-        """What would happen to a request and why, as plain JSON values, without sending anything."""
+        """What would happen to a request and why, as plain JSON values, without sending
+        anything."""
         from nexus_sdk.explaining import explain
 
         return explain(self, request, endpoint, caller)
@@ -203,7 +220,9 @@ class Nexus:
         self._files = loaded.sources
         if self._keys:
             document = loaded.document
-            loaded = replace(loaded, document=document.model_copy(update={"keys": [*document.keys, *self._keys]}))
+            loaded = replace(
+                loaded, document=document.model_copy(update={"keys": [*document.keys, *self._keys]})
+            )
         secret = self._secret(loaded)
         snapshot = compile_policy(
             self._audited(loaded),
@@ -225,8 +244,8 @@ class Nexus:
         return replace(loaded, document=loaded.document.model_copy(update={"audit": audit}))
 
     def _secret(self, loaded: Loaded) -> bytes:
-        """The installation's pepper. Where nothing can be kept and no key needs it, one for this process alone: its
-        placeholders then differ from those of the next process."""
+        """The installation's pepper. Where nothing can be kept and no key needs it, one for this
+        process alone: its placeholders then differ from those of the next process."""
         try:
             return pepper(loaded.document, self.settings.state_dir, entropy=secrets.token_bytes)
         except BadSettings as err:
@@ -239,7 +258,9 @@ class Nexus:
         audit = self._snapshot.policy.audit
         if self.settings.audit == "off":
             if audit.mode == "strict":
-                raise BadSettings("NEXUS_AUDIT=off: the policy demands a strict audit trail; change the policy instead")
+                raise BadSettings(
+                    "NEXUS_AUDIT=off: the policy demands a strict audit trail; change the policy instead"
+                )
             return None
         folder = self.settings.state_dir
         return Spool(

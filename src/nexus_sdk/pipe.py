@@ -1,7 +1,8 @@
-"""A streamed answer on its way: decode, translate, enforce, meter. Bytes in, events in the caller's dialect out.
+"""A streamed answer on its way: decode, translate, enforce, meter. Bytes in, events in the caller's
+dialect out.
 
-A pipe never raises: what goes wrong ends the stream with an error event, so that a cut or refused stream is never taken
-for a whole one.
+A pipe never raises: what goes wrong ends the stream with an error event, so that a cut or refused
+stream is never taken for a whole one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import orjson
 
 from nexus_sdk.errors import NexusError, UpstreamFailed
 from nexus_sdk.model import Failure, Outcome
+from nexus_sdk.wire.counts import updated
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
 if TYPE_CHECKING:
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
     type Hide = Callable[[StreamEvent], StreamEvent | None]
 
 
+MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading a document of an unknown shape may raise."""
+
+
 class StreamPipe:
-    """One attempt's stream. `stopped`: nothing more is wanted of the upstream. `error`: why it ended badly."""
+    """One attempt's stream. `stopped`: nothing more is wanted of the upstream. `error`: why it
+    ended badly."""
 
     def __init__(
         self,
@@ -35,7 +42,8 @@ class StreamPipe:
         enforcer: StreamEnforcer,
         hide: Hide | None = None,
     ) -> None:
-        """`hide` takes out of an event what the caller did not ask for; None from it drops the event."""
+        """`hide` takes out of an event what the caller did not ask for; None from it drops the
+        event."""
         self._source = source
         self._target = target
         self._enforcer = enforcer
@@ -55,11 +63,7 @@ class StreamPipe:
         self.held_most = 0
         self.bytes_out = 0
         self.keep = False
-        self._kept: list[bytes] = []
-
-    def kept(self) -> bytes:
-        """The events released since `keep` was set, as bytes: what a cache may hold."""
-        return b"".join(self._kept)
+        self.kept: list[StreamEvent] = []
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What may be released now."""
@@ -73,17 +77,22 @@ class StreamPipe:
                     break
         except NexusError as err:
             self._fail(err)
+        except MISSHAPEN as err:
+            self._fail(_misshapen(err))
         if self.keep:
-            self._kept += [event.wire() for event in out]
+            self.kept += out
         return out
 
     def end(self, outcome: Outcome) -> tuple[StreamEvent, ...]:
         """The last events, and what is known from now on: `usage`, `complete`, `error`."""
         out: list[StreamEvent] = []
         try:
-            if not self.stopped and outcome == Outcome():  # else what is left is a piece of an event
+            if (
+                not self.stopped and outcome == Outcome()
+            ):  # else what is left is a piece of an event
                 for event in self._sse.close():
-                    self._take(event, out)
+                    if _is_whole(event):
+                        self._take(event, out)
             if self.error is None:
                 self._close(outcome, out)
             self._enforcer.record()
@@ -100,8 +109,7 @@ class StreamPipe:
 
     def _close(self, outcome: Outcome, out: list[StreamEvent]) -> None:
         if not self.complete:
-            # What is held is judged as the end of the text, so that nothing is lost that was allowed to be said.
-            self._emit(self._enforcer.close(), out)
+            self._emit(self._enforcer.abandon(), out)
             if not outcome.caller_left:
                 self.error = _cut(outcome.failure)
             return
@@ -111,6 +119,7 @@ class StreamPipe:
                     self._emit(self._enforcer.feed(event), out)
             for event in self._encoder.close():
                 self._emit(self._enforcer.feed(event), out)
+        self._emit(self._enforcer.close(), out)
 
     def _take(self, event: StreamEvent, out: list[StreamEvent]) -> None:
         event.doc = _document(event)
@@ -118,7 +127,7 @@ class StreamPipe:
             self._give_up(event, error, out)
             return
         if event.doc is not None and (usage := self._source.stream_usage(event.doc)):
-            self.usage = usage
+            self.usage = usage if self.usage is None else updated(self.usage, usage)
         terminal = self._source.terminal(event)
         if self._decoder is None or self._encoder is None:
             kept = self._hide(event) if self._hide is not None else event
@@ -128,17 +137,15 @@ class StreamPipe:
             for chunk in self._decoder.feed(event):
                 for encoded in self._encoder.feed(chunk):
                     self._emit(self._enforcer.feed(encoded), out)
-        if self._enforcer.held > self.held_most:
-            self.held_most = self._enforcer.held
+        self.held_most = max(self.held_most, self._enforcer.held)
         if terminal:
             self.complete = self.stopped = True
 
     def _give_up(self, event: StreamEvent, error: NexusError, out: list[StreamEvent]) -> None:
-        """The upstream says that it failed. What is held is judged as the end of the text; a caller that speaks the
-        upstream's dialect gets the very event."""
-        self._emit(self._enforcer.close(), out)
+        """The upstream says that it failed. A caller that speaks its dialect gets the event itself."""
+        self._emit(self._enforcer.abandon(), out)
         if self._decoder is None:
-            self._tail.append(event)
+            self._emit(self._enforcer.feed(event), self._tail)
             self._told = True
         self._fail(error)
 
@@ -154,8 +161,8 @@ class StreamPipe:
 
 
 class Opening:
-    """Reads a stream until the pipe has something to release or has failed: only then is the answer committed, so
-    that an error in the first event can still go to another target."""
+    """Reads a stream until the pipe has something to release or has failed: only then is the answer
+    committed, so that an error in the first event can still go to another target."""
 
     def __init__(self, pipe: StreamPipe) -> None:
         self.pipe = pipe
@@ -176,23 +183,35 @@ class RawPipe:
 
 
 def _document(event: StreamEvent) -> object:
-    """The event's data as JSON; None for a bare marker such as `[DONE]`."""
+    """The event's data as JSON; None for a bare marker such as `[DONE]`, and for an error in plain
+    words. Anything else is refused: a client could read in it what was not judged."""
     data = event.data
-    if data[:1] == b"{":
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError:
-            raise UpstreamFailed(
-                "the upstream's stream holds an event that is not valid JSON",
-                failure=Failure("protocol", "an event of the stream is not valid JSON"),
-            ) from None
-    return None
+    if data[:1] != b"{" and (data.lstrip().startswith(b"[DONE]")):
+        return None
+    try:
+        doc = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        doc = None
+    if type(doc) is not dict and event.name != "error":
+        raise UpstreamFailed(
+            "the upstream's stream holds an event that is no JSON object",
+            failure=Failure("protocol", "an event of the stream is no JSON object"),
+        )
+    return doc
+
+
+def _misshapen(err: Exception) -> UpstreamFailed:
+    """JSON, but not as the dialect has it: `choices` that is a number, a block without its index."""
+    return UpstreamFailed(
+        f"the upstream's stream holds an event of an unknown shape ({type(err).__name__})",
+        failure=Failure("protocol", "an event of the stream has an unknown shape"),
+    )
 
 
 def _cut(failure: Failure | None) -> UpstreamFailed:
     found = failure or Failure("truncated", "the stream ended without its end marker")
     return UpstreamFailed(
-        f"the upstream's answer was cut off: {found.reason}; what came before is incomplete, ask again",
+        f"the upstream's answer was cut off: {found.reason}; it is incomplete, ask again",
         failure=found,
         code="upstream_timeout" if found.kind == "timeout" else "upstream_truncated",
     )

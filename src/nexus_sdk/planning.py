@@ -1,4 +1,5 @@
-"""Step 5: which targets, in which order. A routing tree is pure; only a `smart` node has to ask a model on the way."""
+"""Step 5: which targets, in which order. A routing tree is pure; only a `smart` node has to ask a
+model on the way."""
 
 from __future__ import annotations
 
@@ -67,14 +68,20 @@ def _choice(exchange: Exchange, call: Call, node: Smart) -> Flow[str | None]:
     doc = smart.question(node, call.texts[-1].text if call.texts else "")
     chat = ENDPOINTS["chat"]
     request = exchange.trail.request
-    question = Call(request, chat, DIALECTS[chat.dialect], doc, dumps(doc), Facts(model=node.router.model))
+    question = Call(
+        request, chat, DIALECTS[chat.dialect], doc, dumps(doc), Facts(model=node.router.model)
+    )
     began = exchange.clock.ticks()
     try:
         account = exchange.snapshot.account(node.router, question)
         prepared = prepare(question, node.router, account, refuse_drops=False)
-        reply = yield from Send(replace(prepared.upstream, total_s=node.timeout_s, read_s=node.timeout_s))
+        reply = yield from Send(
+            replace(prepared.upstream, total_s=node.timeout_s, read_s=node.timeout_s)
+        )
         exchange.trail.attempt(node.router, reply, began)
-        judged, answer = (reply, None) if isinstance(reply, Failure) else answering.judged(reply, question)
+        judged, answer = (
+            (reply, None) if isinstance(reply, Failure) else answering.judged(reply, question)
+        )
         if isinstance(judged, Failure) or judged.status >= 300 or prepared.dialect is None:
             return None
         if usage := prepared.dialect.usage(answer):
@@ -82,5 +89,7 @@ def _choice(exchange: Exchange, call: Call, node: Smart) -> Flow[str | None]:
         text = prepared.dialect.decode_response(answer)["choices"][0]["message"].get("content")
         return smart.chosen(node, text) if isinstance(text, str) else None
     except (NexusError, KeyError, IndexError, TypeError) as err:
-        exchange.trail.notes.append(f"router {node.router.provider}/{node.router.model}: {type(err).__name__}")
+        exchange.trail.notes.append(
+            f"router {node.router.provider}/{node.router.model}: {type(err).__name__}"
+        )
         return None

@@ -32,6 +32,7 @@ FAMILY = next(
 """openai 3 sits on httpx2, openai 2 on httpx; whichever it is, its responses and exceptions are made of that one."""
 http: Any = importlib.import_module(FAMILY)
 
+
 def result(client: Any, request: Request, answer: Answer, given: Mapping[str, Any]) -> Any:
     """The object for a whole answer to a call with the arguments `given`. Raises what the stock client raises for it."""
     if answer.status >= 400:
@@ -88,7 +89,9 @@ def response_of(client: Any, request: Request, answer: Answer, events: Any = Non
     response.request = request_of(client, request)
     if stream is None:
         response.read()
-        response.elapsed = timedelta(milliseconds=max(time.time_ns() // 10**6 - _began(request.id), 0))
+        response.elapsed = timedelta(
+            milliseconds=max(time.time_ns() // 10**6 - _began(request.id), 0)
+        )
     return response
 
 

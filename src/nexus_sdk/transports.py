@@ -75,12 +75,16 @@ def wrap(nexus: Nexus, client: Any) -> None:
     inner = client if family_of(client) else getattr(client, "_client", None)
     family = family_of(inner)
     if not family:
-        raise TypeError(f"cannot govern {type(client).__name__}: it is not built on httpx or httpx2")
+        raise TypeError(
+            f"cannot govern {type(client).__name__}: it is not built on httpx or httpx2"
+        )
     if traffic_of(inner) is not None:
         return
     http: Any = importlib.import_module(family)
     evented = isinstance(inner, http.AsyncClient)
-    below = (http.AsyncClient if evented else http.Client)(transport=inner._transport, trust_env=False)
+    below = (http.AsyncClient if evented else http.Client)(
+        transport=inner._transport, trust_env=False
+    )
     below._mounts, inner._mounts = inner._mounts, {}
     own, make = (AsyncOwnClient, async_transport) if evented else (SyncOwnClient, sync_transport)
     inner._transport = make(Traffic(nexus, nexus.app, upstream=own(below)), family)
@@ -97,7 +101,9 @@ def family_of(client: object) -> str:
 
 def family_error(family: str, kind: str, reason: str, request: Any) -> Exception:
     """What the family's own transport would have raised."""
-    made: Exception = getattr(importlib.import_module(family), _ERRORS[kind])(reason, request=request)
+    made: Exception = getattr(importlib.import_module(family), _ERRORS[kind])(
+        reason, request=request
+    )
     return made
 
 
@@ -189,7 +195,9 @@ def _classes(family: str) -> tuple[type, type]:
             return http_response(family, answer)
         if traffic.failed is not None:
             raise traffic.failed(answer, request)
-        raise family_error(family, kind, answer.headers.get("x-nexus-failure-reason", kind), request)
+        raise family_error(
+            family, kind, answer.headers.get("x-nexus-failure-reason", kind), request
+        )
 
     def begun(events: Any) -> Any:
         return http_response(family, events.answer, byte_stream(family, events))

@@ -1,6 +1,8 @@
-"""The `/v1` door: HTTP in, the same pipeline, HTTP out. Raw ASGI, because nothing here needs a framework.
+"""The `/v1` door: HTTP in, the same pipeline, HTTP out. Raw ASGI, because nothing here needs a
+framework.
 
-It stands behind the gate (`gate.py`), which hands over whole requests only and says when a caller goes away.
+It stands behind the gate (`gate.py`), which hands over whole requests only and says when a caller
+goes away.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from nexus_sdk.stages.answering import dialect_of
 from nexus_sdk.wire.endpoints import match
 from nexus_sdk.wire.json import dumps
 from nexus_sidecar.gate import DEPARTURE
-from nexus_sidecar.operations import Operations
 from nexus_sidecar.refusal import ANTHROPIC_PATHS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nexus_sdk.drivers.exchanges import AsyncEvents
     from nexus_sdk.nexus import Nexus
     from nexus_sidecar.metrics import Metrics
+    from nexus_sidecar.operations import Operations
     from nexus_sidecar.watch import Watch
 
     type Scope = dict[str, Any]
@@ -36,8 +38,8 @@ API = "/v1/"
 
 
 class App:
-    """The ASGI application of one Nexus. `operations` answers what is no call of a model, `watch` looks after the
-    policy's files for as long as the server runs."""
+    """The ASGI application of one Nexus. `operations` answers what is no call of a model, `watch`
+    looks after the policy's files for as long as the server runs."""
 
     def __init__(
         self, nexus: Nexus, metrics: Metrics, operations: Operations, watch: Watch
@@ -61,7 +63,8 @@ class App:
             await _send_whole(send, answer or self._unknown(scope))
 
     async def _serve(self, request: Request, scope: Scope, send: Send) -> None:
-        """Answer, unless the caller goes away first: then the upstream's call ends too, and the audit event says so."""
+        """Answer, unless the caller goes away first: then the upstream's call ends too, and the
+        audit event says so."""
         departure = scope[DEPARTURE] = _Departure()
         self._metrics.begin()
         try:
@@ -91,8 +94,8 @@ class App:
         self._metrics.refused("unknown_path")
         path = ascii(scope["path"])[:200]
         error = NotFound(
-            f"{scope['method']} {path} is not served here; see POST /v1/chat/completions, /v1/responses, "
-            "/v1/embeddings, /v1/messages and GET /v1/models",
+            f"{scope['method']} {path} is not served here; see POST /v1/chat/completions, "
+            "/v1/responses, /v1/embeddings, /v1/messages and GET /v1/models",
             code="unknown_path",
         )
         anthropic = scope["path"].encode().startswith(ANTHROPIC_PATHS)
@@ -167,8 +170,8 @@ async def _send_whole(send: Send, answer: Answer) -> None:
 
 
 async def _send_stream(send: Send, events: AsyncEvents) -> None:
-    """Events that became known together leave together. A stream that breaks here ends without its last chunk, so
-    that nobody takes it for a whole one."""
+    """Events that became known together leave together. A stream that breaks here ends without its
+    last chunk, so that nobody takes it for a whole one."""
     try:
         await send(_start(events.answer))
         async for batch in events.batches():

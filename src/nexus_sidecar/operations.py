@@ -1,4 +1,5 @@
-"""What a sidecar says of itself: `/healthz`, `/readyz` and `/metrics`. No model is called, nothing is audited."""
+"""What a sidecar says of itself: `/healthz`, `/readyz` and `/metrics`. No model is called, nothing
+is audited."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ class Operations:
         return _json(200, {"status": "ok"})
 
     def _readyz(self, peer: str) -> Answer:
-        """Ready means: a policy is in force, and its audit trail can be written. Other machines (a load balancer's
-        probe) learn that much, and this one what is in force."""
+        """Ready means: a policy is in force, and its audit trail can be written. Other machines (a
+        load balancer's probe) learn that much, and this one what is in force."""
         spool = self._nexus.spool
         degraded = spool is not None and spool.degraded
         doc: dict[str, Any] = {"status": "degraded" if degraded else "ok"}

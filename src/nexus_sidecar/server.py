@@ -49,8 +49,8 @@ class Options:
 
 
 class Sidecar:
-    """A sidecar that is ready to serve. `url` is where, `minted` a key made for this run because the policy has none:
-    a sidecar is never open to everybody.
+    """A sidecar that is ready to serve. `url` is where, `minted` a key made for this run because
+    the policy has none: a sidecar is never open to everybody.
 
     Raises BadPolicy, and BadSettings when it cannot listen there or the certificate cannot be used.
     """
@@ -76,7 +76,8 @@ class Sidecar:
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def serve(self, ready: Callable[[], None] | None = None) -> None:
-        """Serve until asked to stop (SIGINT, SIGTERM, `stop`). `ready` is called once connections are accepted."""
+        """Serve until asked to stop (SIGINT, SIGTERM, `stop`). `ready` is called once connections
+        are accepted."""
         self._server.ready = ready
         try:
             self._server.run(sockets=[self._socket])
@@ -94,8 +95,8 @@ class Sidecar:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which says when it is ready, reads the policy again on SIGHUP, and comes back to its caller after a
-    signal instead of ending the process by it."""
+    """uvicorn's, which says when it is ready, reads the policy again on SIGHUP, and comes back to
+    its caller after a signal instead of ending the process by it."""
 
     def __init__(self, config: uvicorn.Config, watch: Watch) -> None:
         super().__init__(config)
@@ -157,6 +158,7 @@ def _listening(options: Options) -> socket.socket:
     except OSError as err:
         listener.close()
         raise BadSettings(
-            f"cannot listen on {options.host} port {options.port}: {err.strerror or err}; choose another"
+            f"cannot listen on {options.host} port {options.port}: {err.strerror or err}; "
+            "choose another"
         ) from err
     return listener

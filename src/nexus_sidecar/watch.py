@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 log = logging.getLogger("nexus.sidecar")
 
 LOOK_EVERY_S = 1.0
-"""A look is one `stat` for each file. A changed policy is in force about a second after it was written (its rules are
-compiled beside the traffic); SIGHUP does not wait for the next look."""
+"""A look is one `stat` for each file. A changed policy is in force about a second after it was
+written (its rules are compiled beside the traffic); SIGHUP does not wait for the next look."""
 
 
 class Watch:
-    """Puts a changed policy in force. One that is not valid is told of in the log, and the last good one stays."""
+    """Puts a changed policy in force. One that is not valid is told of in the log, and the last
+    good one stays."""
 
     def __init__(self, nexus: Nexus) -> None:
         self._nexus = nexus
@@ -45,7 +46,7 @@ class Watch:
         self._seen = stamps
         try:
             await asyncio.to_thread(self._nexus.try_reload)
-        except Exception:  # noqa: BLE001  the watch goes on whatever a file does to us
+        except Exception:
             log.exception(
                 "reading the policy again met a fault of Nexus itself; the one in force stays"
             )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.playbook import FixedClock, chat, play, snapshot
 
 from nexus_sdk.effects import Finish, Lookup, Record, Relay, Reserve, Send, Settle, Store, Wait
 from nexus_sdk.errors import AuditUnavailable, CallerLeft
 from nexus_sdk.model import Answer, Failure, Outcome, Refused, Response
 from nexus_sdk.pipeline import handle
 from nexus_sdk.wire.json import dumps
-from tests.playbook import FixedClock, chat, play, snapshot
 
 CLOCK = FixedClock()
 JSON = {"content-type": "application/json"}
@@ -32,7 +32,9 @@ def said(text: str, tokens: int = 10) -> Response:
 
 
 def error(status: int, **headers: str) -> Response:
-    return Response(status, {**JSON, **headers}, dumps({"error": {"message": "no", "type": "t", "code": "c"}}))
+    return Response(
+        status, {**JSON, **headers}, dumps({"error": {"message": "no", "type": "t", "code": "c"}})
+    )
 
 
 def event(**expected: Any) -> Any:
@@ -73,7 +75,10 @@ def sends(*parts: bytes, url: str = "") -> Any:
 def test_a_plain_call() -> None:
     play(
         handle(chat("hello"), snapshot(), CLOCK),
-        (sends(b'"content":"hello"', url="https://up.example/v1/chat/completions"), said("hi there")),
+        (
+            sends(b'"content":"hello"', url="https://up.example/v1/chat/completions"),
+            said("hi there"),
+        ),
         (event(outcome="complete", status=200, decision="approve", usage__input=10), None),
         (finish(200, b"hi there"), None),
     )
@@ -107,7 +112,13 @@ def test_values_are_redacted_on_the_way_out_and_restored_on_the_way_back() -> No
 
 
 def test_a_blocked_prompt_leaves_nothing_and_is_recorded_once() -> None:
-    policy = {"compliance": {"hooks": [{"name": "b", "own": [{"id": "own.bird", "words": ["bluebird"]}], "action": "block"}]}}
+    policy = {
+        "compliance": {
+            "hooks": [
+                {"name": "b", "own": [{"id": "own.bird", "words": ["bluebird"]}], "action": "block"}
+            ]
+        }
+    }
     play(
         handle(chat("about bluebird"), snapshot(policy), CLOCK),
         (event(outcome="blocked", decision="block", status=403, error__rules=["own.bird"]), None),
@@ -118,7 +129,14 @@ def test_a_blocked_prompt_leaves_nothing_and_is_recorded_once() -> None:
 def test_a_blocked_answer_was_paid_for_and_is_not_shown() -> None:
     policy = {
         "compliance": {
-            "hooks": [{"name": "b", "stages": ["response"], "own": [{"id": "own.bird", "words": ["bluebird"]}], "action": "block"}]
+            "hooks": [
+                {
+                    "name": "b",
+                    "stages": ["response"],
+                    "own": [{"id": "own.bird", "words": ["bluebird"]}],
+                    "action": "block",
+                }
+            ]
         }
     }
     play(
@@ -131,7 +149,11 @@ def test_a_blocked_answer_was_paid_for_and_is_not_shown() -> None:
 
 def routed(**routing: Any) -> dict[str, Any]:
     def provider(name: str) -> dict[str, Any]:
-        return {"kind": "openai_compatible", "base_url": f"https://{name}.example/v1", "api_key": f"key-{name}"}
+        return {
+            "kind": "openai_compatible",
+            "base_url": f"https://{name}.example/v1",
+            "api_key": f"key-{name}",
+        }
 
     return {
         "providers": {name: provider(name) for name in ("one", "two")},
@@ -298,7 +320,12 @@ def test_the_kill_switch_refuses_everything() -> None:
 
 
 def test_the_emergency_bypass_finds_and_records_but_does_not_act() -> None:
-    policy = {"switches": {"bypass_compliance_until": "2026-01-01T01:00:00Z", "bypass_reason": "a reason of some length"}}
+    policy = {
+        "switches": {
+            "bypass_compliance_until": "2026-01-01T01:00:00Z",
+            "bypass_reason": "a reason of some length",
+        }
+    }
     play(
         handle(chat("mail bob@corp-mail.com"), snapshot(policy), CLOCK),
         (sends(b"bob@corp-mail.com"), said("ok")),
@@ -332,7 +359,9 @@ def test_an_audit_trail_that_fails_in_strict_mode_fails_the_call() -> None:
 
 
 def sse(*docs: Any) -> bytes:
-    return b"".join(b"data: " + (dumps(doc) if isinstance(doc, dict) else doc) + b"\n\n" for doc in docs)
+    return b"".join(
+        b"data: " + (dumps(doc) if isinstance(doc, dict) else doc) + b"\n\n" for doc in docs
+    )
 
 
 def delta(text: str | None, finish_reason: str | None = None) -> dict[str, Any]:
@@ -354,7 +383,11 @@ def opened(effect: Any, data: bytes) -> Response:
 
 
 def texts(events: Any) -> str:
-    return "".join(e.doc["choices"][0]["delta"].get("content") or "" for e in events if e.doc and e.doc.get("choices"))
+    return "".join(
+        e.doc["choices"][0]["delta"].get("content") or ""
+        for e in events
+        if e.doc and e.doc.get("choices")
+    )
 
 
 def test_a_stream_is_relayed_settled_recorded_and_only_then_ended() -> None:
@@ -381,7 +414,9 @@ def test_a_cut_stream_ends_with_an_error_and_never_with_done() -> None:
 
 def test_an_error_in_the_first_event_still_goes_to_the_next_target() -> None:
     flow = handle(chat(stream=True), snapshot(routed(retry={"attempts": 1})), CLOCK)
-    second = flow.send(opened(flow.send(None), sse({"error": {"message": "overloaded", "code": "x"}})))
+    second = flow.send(
+        opened(flow.send(None), sse({"error": {"message": "overloaded", "code": "x"}}))
+    )
     assert type(second) is Send
     assert second.upstream.url.startswith("https://two.example")
     relay: Any = flow.send(opened(second, sse(delta("ok"))))
@@ -391,7 +426,14 @@ def test_an_error_in_the_first_event_still_goes_to_the_next_target() -> None:
 def test_a_blocked_word_in_a_stream_stops_it() -> None:
     policy = {
         "compliance": {
-            "hooks": [{"name": "b", "stages": ["response"], "own": [{"id": "own.bird", "words": ["bluebird"]}], "action": "block"}]
+            "hooks": [
+                {
+                    "name": "b",
+                    "stages": ["response"],
+                    "own": [{"id": "own.bird", "words": ["bluebird"]}],
+                    "action": "block",
+                }
+            ]
         }
     }
     flow = handle(chat(stream=True), snapshot(policy), CLOCK)

@@ -83,7 +83,7 @@ def key(name: str, **more: Any) -> tuple[str, dict[str, Any]]:
 
 
 def policy(url: str, **more: Any) -> dict[str, Any]:
-    """Both vendors at `url`, routes across them, and two rules of its own, which compile at once."""
+    """Both vendors at `url`, routes across them, and two rules, which compile at once."""
     return {
         "providers": {
             name: {
@@ -208,7 +208,7 @@ class Stack:
         return Answered(got.status_code, dict(got.headers), got.content)
 
     def metric(self, name: str) -> float:
-        """The value of one series, by its name and labels as they are written; 0 when there is none."""
+        """The value of one series, by name and labels as they are written; 0 without it."""
         for line in self.get("/metrics").body.decode().splitlines():
             if line.startswith(f"{name} "):
                 return float(line.rpartition(" ")[2])
@@ -230,7 +230,7 @@ class Stack:
         return sock
 
     def events(self, since: int = 0, *, count: int = 0) -> list[Event]:
-        """The audit events promised so far, but for the first `since`; waits for `count` of them."""
+        """The audit events promised, but for the first `since`; waits for `count` of them."""
         with self._news:
             assert self._news.wait_for(lambda: len(self._noted) >= since + count, 10)
             return self._noted[since:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from app_stack import MAX_BODY, chat
+from tests.sidecar.app_stack import MAX_BODY, chat
 
 GOOD = json.dumps(chat()).encode()
 

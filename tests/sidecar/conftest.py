@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
-from app_stack import Stack
+from tests.sidecar.app_stack import Stack
 from uvicorn.server import ServerState
 
 from nexus_sidecar.gate import Limits, gate

@@ -1,4 +1,4 @@
-"""What is malformed, through the sidecar and in process: a typed error, one event, nothing sent on."""
+"""What is malformed, through the sidecar and in process: a typed error, one event, nothing sent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import openai
 import pytest
-from app_stack import MAX_BODY, Answered, chat, policy, settings
-from bad_input import BODIES, BROKEN_STREAMS, FAULTS, GOOD, ODD_STREAMS
+from tests.sidecar.app_stack import MAX_BODY, Answered, chat, policy, settings
+from tests.sidecar.bad_input import BODIES, BROKEN_STREAMS, FAULTS, GOOD, ODD_STREAMS
 
 from nexus_sdk.demo.model_server import ModelServer
 from nexus_sdk.nexus import Nexus
@@ -18,7 +18,7 @@ from nexus_sdk.nexus import Nexus
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app_stack import Stack
+    from tests.sidecar.app_stack import Stack
 
     from nexus_sdk.model import Event
 
@@ -45,7 +45,7 @@ class InProcess:
 
 
 @pytest.fixture(scope="module")
-def _in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+def in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     noted: list[Event] = []
     folder = tmp_path_factory.mktemp("process")
     with (
@@ -58,9 +58,9 @@ def _in_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]
 
 
 @pytest.fixture(params=["sidecar", "in process"])
-def door(request: pytest.FixtureRequest, stack: Stack, _in_process: InProcess) -> Stack | InProcess:
-    _in_process.models.clear()
-    return stack if request.param == "sidecar" else _in_process
+def door(request: pytest.FixtureRequest, stack: Stack, in_process: InProcess) -> Stack | InProcess:
+    in_process.models.clear()
+    return stack if request.param == "sidecar" else in_process
 
 
 def refused(answered: Answered, code: str) -> None:
@@ -94,19 +94,19 @@ def test_a_compressed_body_is_not_unpacked(door: Stack | InProcess) -> None:
     assert door.models.requests == ()
 
 
-def test_a_body_that_is_too_large(stack: Stack, _in_process: InProcess) -> None:
-    """The gate refuses it before it is read, which is counted and no event; in process it is one."""
+def test_a_body_that_is_too_large(stack: Stack, in_process: InProcess) -> None:
+    """The gate refuses it unread, which is counted and no event; in process it is one."""
     large = GOOD + b" " * MAX_BODY
-    before = len(stack.events()), len(_in_process.events())
+    before = len(stack.events()), len(in_process.events())
     metric = 'nexus_refused_total{code="payload_too_large"}'
     counted = stack.metric(metric)
-    for door in (stack, _in_process):
+    for door in (stack, in_process):
         answered = door.post(PATH, large)
         assert answered.status == 413
         assert answered.doc["error"]["code"] == "payload_too_large"
     assert stack.events(before[0]) == []
     assert stack.metric(metric) == counted + 1
-    (event,) = _in_process.events(before[1])
+    (event,) = in_process.events(before[1])
     assert event["error"]["code"] == "payload_too_large"
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
-from app_stack import chat
+from tests.sidecar.app_stack import chat
 
 if TYPE_CHECKING:
-    from app_stack import Stack
+    from tests.sidecar.app_stack import Stack
 
 SAID = "I am emp-123456"
 ANSWER = "You said: I am emp-123456"
@@ -29,7 +29,7 @@ PARAMETERS: Any = {
 
 @pytest.fixture(autouse=True)
 def _nothing_leaks(stack: Stack) -> Any:
-    """Whatever the test does: the provider is not shown the value, and each request is one event."""
+    """Whatever a test does: the provider does not see the value, and each request is one event."""
     before = len(stack.events())
     yield
     assert stack.seen()
@@ -75,7 +75,7 @@ def test_chat_with_tools(stack: Stack, model: str) -> None:
             model=model, messages=ASK_FOR_TOOL, tools=tools, stream=True
         )
         deltas = [c.choices[0].delta.tool_calls for c in streamed if c.choices]
-    (call,) = got.choices[0].message.tool_calls or ()
+    (call,) = got.choices[0].message.tool_calls or []
     assert call.type == "function"
     assert "emp-123456" in json.loads(call.function.arguments)["who"]
     told = "".join(d.function.arguments or "" for ds in deltas for d in ds or () if d.function)

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from app_stack import Stack, chat, policy
+from tests.sidecar.app_stack import Stack, chat, policy
 
 if TYPE_CHECKING:
     import socket

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import pytest
-from app_stack import Stack, chat, key, policy, settings
+from tests.sidecar.app_stack import Stack, chat, key, policy, settings
 
 from nexus_sdk.errors import BadSettings
 from nexus_sdk.policy.document import Key
@@ -96,7 +96,7 @@ def test_it_serves_tls(tmp_path: Path) -> None:
 
 
 def _self_signed(folder: Path) -> Path:
-    import datetime
+    import datetime as dt
     from ipaddress import ip_address
 
     from cryptography import x509
@@ -105,7 +105,7 @@ def _self_signed(folder: Path) -> Path:
 
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sidecar")])
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anthropic
 import openai
 import pytest
-from app_stack import Stack, chat, key, policy
+from tests.sidecar.app_stack import Stack, chat, key, policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

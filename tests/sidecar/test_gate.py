@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import httptools
 import pytest
-from gate_corpus import CHUNKED, CLOSE, GET, HOST, POST, REFUSED, REFUSED_OTHERWISE, SERVED
+from tests.sidecar.gate_corpus import (
+    CHUNKED,
+    CLOSE,
+    GET,
+    HOST,
+    POST,
+    REFUSED,
+    REFUSED_OTHERWISE,
+    SERVED,
+)
 
 from nexus_sidecar import gate as module
 from nexus_sidecar.gate import Limits
 from nexus_sidecar.strict_http import Sized
 
 if TYPE_CHECKING:
-    from conftest import Listener, Wire
+    from tests.sidecar.conftest import Listener, Wire
 
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 ALL_REFUSED = {name: (400, raw) for name, raw in REFUSED.items()} | REFUSED_OTHERWISE

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nexus_sdk.cli.session import Session
 
 NAME = "nexus.yaml"
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @click.command(cls=Command)
@@ -50,7 +51,7 @@ def _write(path: Path, *, force: bool) -> None:
         files.replace(path, text)
         return
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(path, _NEW_FILE, 0o600)
     except FileExistsError as err:
         err.strerror = "is there already; --force replaces it"
         raise

@@ -1,16 +1,19 @@
-"""A lazily built automaton over the expressions of many rules: where could a match still be under way?
+"""A lazily built automaton over the expressions of many rules: where could a match still be under
+way?
 
-The scanner finds matches in a text that is there. A stream needs to know more: the earliest place from which some rule
-may still match once more text has come. Each place is followed by one deterministic state for all rules together, and
-states are made only as text asks for them, so that a character costs a few table look-ups.
+The scanner finds matches in a text that is there. A stream needs to know more: the earliest place
+from which some rule may still match once more text has come. Each place is followed by one
+deterministic state for all rules together, and states are made only as text asks for them, so that
+a character costs a few table look-ups.
 
-What the automaton calls accepted is a superset of the true matches: it does not look at the right boundary, the
-validators or the context. Nothing outside of what it reports can match.
+What the automaton calls accepted is a superset of the true matches: it does not look at the right
+boundary, the validators or the context. Nothing outside of what it reports can match.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,13 +42,16 @@ class UnsupportedExpression(ValueError):
 
 
 class State:
-    """One deterministic state. `next[class]` is the state after a character of that class, None when no rule can go
-    on, and `_UNKNOWN` until asked for. `accepts`: rules of which a match ends here. `waits`: it may still be needed
-    although nothing follows, because a right boundary is not yet seen."""
+    """One deterministic state. `next[class]` is the state after a character of that class, None
+    when no rule can go on, and `_UNKNOWN` until asked for. `accepts`: rules of which a match ends
+    here. `waits`: it may still be needed although nothing follows, because a right boundary is not
+    yet seen."""
 
     __slots__ = ("accepts", "alive", "members", "next")
 
-    def __init__(self, members: frozenset[int], accepts: frozenset[int], *, alive: bool, classes: int) -> None:
+    def __init__(
+        self, members: frozenset[int], accepts: frozenset[int], *, alive: bool, classes: int
+    ) -> None:
         self.members = members
         self.accepts = accepts
         self.alive = alive
@@ -64,7 +70,9 @@ class Automaton:
         starts = [builder.rule(index, *entry) for index, entry in enumerate(expressions)]
         self._edges = builder.edges
         self._accepts = builder.accepts
-        self._strict_end = frozenset(i for i, (_, bound, _) in enumerate(expressions) if bound != "none")
+        self._strict_end = frozenset(
+            i for i, (_, bound, _) in enumerate(expressions) if bound != "none"
+        )
         self._closures = builder.closures()
         self._alphabet = _Alphabet(builder.sets)
         self.ascii = self._alphabet.ascii
@@ -134,10 +142,11 @@ class Watch:
 
     @property
     def earliest(self) -> int:
-        """The first position from which a match may still be under way; the end of the text when there is none."""
+        """The first position from which a match may still be under way; the end of the text when
+        there is none."""
         return min(self._live.values(), default=self.position)
 
-    def feed(self, text: str) -> None:
+    def feed(self, text: str) -> None:  # noqa: C901  one loop: it runs for every character
         """Go on through `text`."""
         automaton = self._automaton
         ascii_classes, kinds, starts = automaton.ascii, automaton.kinds, automaton.starts
@@ -194,7 +203,7 @@ class _Builder:
         self.accepts[end] = index
         try:
             parsed = _parser.parse(expression, _codes.SRE_FLAG_ASCII | _codes.SRE_FLAG_DOTALL)
-        except Exception as err:
+        except (re.error, OverflowError, RecursionError) as err:
             raise UnsupportedExpression(f"not a regular expression: {err}") from None
         return self._sequence(parsed, end, ignore_case=ignore_case)
 
@@ -226,7 +235,9 @@ class _Builder:
             return self._repeat(*value, after, ignore_case=ignore_case)
         if op is _codes.BRANCH:
             state = self._new()
-            self.empties[state] = [self._sequence(way, after, ignore_case=ignore_case) for way in value[1]]
+            self.empties[state] = [
+                self._sequence(way, after, ignore_case=ignore_case) for way in value[1]
+            ]
             return state
         if op is _codes.SUBPATTERN:
             if value[1] or value[2]:
@@ -245,7 +256,10 @@ class _Builder:
         else:
             for _ in range(high - low):
                 optional = self._new()
-                self.empties[optional] = [self._sequence(body, tail, ignore_case=ignore_case), after]
+                self.empties[optional] = [
+                    self._sequence(body, tail, ignore_case=ignore_case),
+                    after,
+                ]
                 tail = optional
         for _ in range(low):
             tail = self._sequence(body, tail, ignore_case=ignore_case)
@@ -256,12 +270,15 @@ class _Alphabet:
     """Characters that no set of the rules tells apart share a class."""
 
     def __init__(self, sets: dict[Ranges, int]) -> None:
-        cuts = sorted({0, 128} | {edge for ranges in sets for low, high in ranges for edge in (low, high + 1)})
+        cuts = sorted(
+            {0, 128} | {edge for ranges in sets for low, high in ranges for edge in (low, high + 1)}
+        )
         cuts = [cut for cut in cuts if cut <= _TOP]
         by_set = sorted(sets.items(), key=lambda item: item[1])
         classes: dict[tuple[bool, ...], int] = {}
         of_cut = [
-            classes.setdefault(tuple(_holds(ranges, cut) for ranges, _ in by_set), len(classes)) for cut in cuts
+            classes.setdefault(tuple(_holds(ranges, cut) for ranges, _ in by_set), len(classes))
+            for cut in cuts
         ]
         self._cuts = cuts
         self._of_cut = of_cut

@@ -1,7 +1,9 @@
-"""A stream's text, enforced as it comes: what no rule can still reach is released, and nothing else is held.
+"""A stream's text, enforced as it comes: what no rule can still reach is released, and nothing else
+is held.
 
-A text may be cut where no possible match begins before and ends after the cut. So the parts that are released one by
-one are judged exactly as the whole would be, however the stream was cut into fragments.
+A text may be cut where no possible match begins before and ends after the cut. So the parts that
+are released one by one are judged exactly as the whole would be, however the stream was cut into
+fragments.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class StreamRules:
-    """The rules that can change or stop a stream, ready to watch it. Shared by all streams of a policy."""
+    """The rules that can change or stop a stream, ready to watch it. Shared by all streams of a
+    policy."""
 
     __slots__ = ("ahead", "automaton", "scanner")
 
@@ -34,8 +37,8 @@ class StreamRules:
 
 
 class TextGuard:
-    """One channel's text. `decide(text, hits)` gives the edits for the hits in a text; it may raise to stop the
-    stream, and then nothing more of the channel is released."""
+    """One channel's text. `decide(text, hits)` gives the edits for the hits in a text; it may raise
+    to stop the stream, and then nothing more of the channel is released."""
 
     __slots__ = ("_context", "_decide", "_pending", "_released", "_rules", "_watch")
 
@@ -53,8 +56,8 @@ class TextGuard:
         return len(self._pending)
 
     def feed(self, text: str) -> list[tuple[int, str | None]]:
-        """What may go out now, in order: (characters of the input, None when they go unchanged, else what goes in
-        their place)."""
+        """What may go out now, in order: (characters of the input, None when they go unchanged,
+        else what goes in their place)."""
         self._watch.feed(text)
         self._pending += text
         return self._release(self._cut())

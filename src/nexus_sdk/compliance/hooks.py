@@ -1,8 +1,8 @@
 """The hooks of a policy, compiled: which rules are active at a stage, and what each one leads to.
 
-All hooks of a stage share one scan. Where several name the same rule the strictest action wins, and on equal terms
-the hook that runs first (ascending priority). A hook that is limited to some endpoints, models or keys counts only
-where it applies.
+All hooks of a stage share one scan. Where several name the same rule the strictest action wins, and
+on equal terms the hook that runs first (ascending priority). A hook that is limited to some
+endpoints, models or keys counts only where it applies.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ PLACEHOLDER_RULE = Rule(
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One hook at one stage. `actions` by rule id; a rule that is `off` is not in it. The three sets of names
-    may hold `*`; None means everywhere."""
+    """One hook at one stage. `actions` by rule id; a rule that is `off` is not in it. The three
+    sets of names may hold `*`; None means everywhere."""
 
     name: str
     priority: int
@@ -67,7 +67,8 @@ class Effective:
     _streams: dict[bool, StreamRules | None] = field(default_factory=dict)
 
     def stream_rules(self, *, restoring: bool) -> StreamRules | None:
-        """The rules that can change or stop a stream; None when there are none, and text flows untouched."""
+        """The rules that can change or stop a stream; None when there are none, and text flows
+        untouched."""
         if restoring not in self._streams:
             rules: list[Rule] = [
                 rule
@@ -101,11 +102,15 @@ class Stage:
     def effective(self, endpoint: str, model: str, key: str) -> Effective:
         """What holds for such a request; worked out once for each combination of hooks."""
         mask = (
-            tuple(hook.applies(endpoint, model, key) for hook in self.hooks) if self._limited else ()
+            tuple(hook.applies(endpoint, model, key) for hook in self.hooks)
+            if self._limited
+            else ()
         )
         known = self._effective.get(mask)
         if known is None:
-            chosen = [h for h, on in zip(self.hooks, mask, strict=True) if on] if mask else self.hooks
+            chosen = (
+                [h for h, on in zip(self.hooks, mask, strict=True) if on] if mask else self.hooks
+            )
             known = Effective(self.scanner, _rulings(chosen), self._restore)
             self._effective[mask] = known
         return known
@@ -124,7 +129,8 @@ def _rulings(hooks: Sequence[Hook]) -> dict[str, Ruling]:
 def actions_for(
     rule_ids: Iterable[str], default: str, overrides: Mapping[str, str]
 ) -> dict[str, str]:
-    """The action of each rule: its own override, else that of the longest prefix (`pii.*`), else the default."""
+    """The action of each rule: its own override, else that of the longest prefix (`pii.*`), else
+    the default."""
     out: dict[str, str] = {}
     for rule_id in rule_ids:
         fitting = [name for name in overrides if rule_id in Names([name])]

@@ -1,4 +1,5 @@
-"""One stage of one exchange: texts in, edits and evidence out. The same decisions for whole documents and streams."""
+"""One stage of one exchange: texts in, edits and evidence out. The same decisions for whole
+documents and streams."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ MAX_FINDINGS = 200
 
 
 class _Value(NamedTuple):
-    """One text to be scanned: a leaf, or one value inside a leaf that is JSON itself (`place`: which)."""
+    """One text to be scanned: a leaf, or one value inside a leaf that is JSON itself (`place`:
+    which)."""
 
     leaf: int
     text: str
@@ -32,7 +34,8 @@ class _Value(NamedTuple):
 class Inspector:
     """Scans, decides, and keeps the findings. One per exchange and stage.
 
-    `act=False` is the emergency bypass: everything is found and recorded, nothing is changed or refused.
+    `act=False` is the emergency bypass: everything is found and recorded, nothing is changed or
+    refused.
     """
 
     def __init__(self, effective: Effective, vault: Vault, stage: str, *, act: bool = True) -> None:
@@ -69,7 +72,9 @@ class Inspector:
             if not hits:
                 return {}
         pieces: dict[int, list[Piece]] = {}
-        values = [value for index, leaf in enumerate(found) for value in _values(index, leaf, pieces)]
+        values = [
+            value for index, leaf in enumerate(found) for value in _values(index, leaf, pieces)
+        ]
         hits = self._effective.scanner.find([value.text for value in values])
         edits: dict[Path, Json] = {}
         inner: dict[int, dict[int, str]] = {}
@@ -90,8 +95,8 @@ class Inspector:
         return edits
 
     def decide(self, text: str, hits: list[Found], where: str) -> list[Edit]:
-        """The edits for the hits in one text, merged where they overlap. A block is only noted: the caller of this
-        asks `refuse_if_blocked` when it has seen all there is to see."""
+        """The edits for the hits in one text, merged where they overlap. A block is only noted: the
+        caller of this asks `refuse_if_blocked` when it has seen all there is to see."""
         restores = self._restores(text, hits)
         enforced: list[Found] = []
         for hit in hits:
@@ -103,7 +108,9 @@ class Inspector:
                 enforced.append(hit)
         if not self._act:
             return restores
-        return sorted(restores + [edit for group in clusters(enforced) for edit in self._edit(text, group)])
+        return sorted(
+            restores + [edit for group in clusters(enforced) for edit in self._edit(text, group)]
+        )
 
     def refuse_if_blocked(self) -> None:
         """Raises Blocked when a rule said so."""
@@ -169,7 +176,9 @@ def _without_logprobs(doc: Json, edits: dict[Path, Json]) -> dict[Path, Json]:
         node = doc
         for depth, step in enumerate(path):
             if isinstance(node, dict) and node.get("logprobs"):
-                found[*path[:depth], "logprobs"] = [] if isinstance(node["logprobs"], list) else None
+                found[*path[:depth], "logprobs"] = (
+                    [] if isinstance(node["logprobs"], list) else None
+                )
             node = node[step]
     return found
 
@@ -192,7 +201,7 @@ def _rebuilt(pieces: list[Piece], texts: dict[int, str]) -> str:
         if place not in texts:
             out += piece.raw
         elif piece.kind == "atom":
-            out.append(quoted(texts[place]))
+            out.append(quoted(texts[place], piece.text))
         else:
             out.append(escaped(texts[place]))
     return "".join(out)

@@ -1,8 +1,9 @@
 """One pass over all texts of a document for all rules of a stage.
 
-A matcher (Hyperscan, `drivers/matcher.py`) says which expressions match and where their matches end; only what it
-names pays for the rest: finding the exact place with `re`, boundaries, validator, entropy, context. Until a matcher is
-attached, a search for the rules' literals decides which expressions are tried: slower, with the same result.
+A matcher (Hyperscan, `drivers/matcher.py`) says which expressions match and where their matches
+end; only what it names pays for the rest: finding the exact place with `re`, boundaries, validator,
+entropy, context. Until a matcher is attached, a search for the rules' literals decides which
+expressions are tried: slower, with the same result.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 SEPARATOR = "\x1e"
 """Stands between the texts of one pass. A match across it is never confirmed."""
 NUMBER_LOOKAHEAD = 2
-"""Characters behind a number that tell whether it is a piece of something longer (`numbers.resolve`)."""
+"""Characters behind a number that tell whether it is a piece of something longer
+(`numbers.resolve`)."""
 NUMBER_BOUNDARY: Boundary = "digit"
 
 _BOUNDARIES: dict[Boundary, tuple[str, str]] = {
@@ -37,15 +39,26 @@ _BOUNDARIES: dict[Boundary, tuple[str, str]] = {
 
 
 class Matcher(Protocol):
-    """Says which expressions match in `data`, by index, with the byte offset of each match's end."""
+    """Says which expressions match in `data`, by index, with the byte offset of each match's
+    end."""
 
     def __call__(self, data: bytes) -> list[tuple[int, int]]: ...
 
 
 class Expression:
-    """One compiled expression: of one rule, or the shared candidate of all number rules (`rule` is None)."""
+    """One compiled expression: of one rule, or the shared candidate of all number rules (`rule` is
+    None)."""
 
-    __slots__ = ("ahead", "boundary", "ignore_case", "literals", "pattern", "reach", "rule", "source")
+    __slots__ = (
+        "ahead",
+        "boundary",
+        "ignore_case",
+        "literals",
+        "pattern",
+        "reach",
+        "rule",
+        "source",
+    )
 
     def __init__(self, source: str, boundary: Boundary, rule: Rule | None) -> None:
         before, after = _BOUNDARIES[boundary]
@@ -61,7 +74,8 @@ class Expression:
 
 
 class Scanner:
-    """The rules of one stage, compiled. Immutable but for `matcher`, which is attached once it is ready."""
+    """The rules of one stage, compiled. Immutable but for `matcher`, which is attached once it is
+    ready."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
@@ -95,7 +109,8 @@ class Scanner:
         return found
 
     def confirm(self, text: str, fired: Iterable[int], start: int, stop: int) -> list[Found]:
-        """Hits of these expressions that begin in `start:stop`; what stands around is looked at, not matched."""
+        """Hits of these expressions that begin in `start:stop`; what stands around is looked at,
+        not matched."""
         return [
             hit
             for number in fired
@@ -120,7 +135,9 @@ class Scanner:
         while match := expression.pattern.search(text, place, high):
             place = match.end()
             if rule is None:
-                yield from numbers.resolve(text, match.start(), place, self._numbers, self._context(text))
+                yield from numbers.resolve(
+                    text, match.start(), place, self._numbers, self._context(text)
+                )
             elif span := _value(rule, text, match):
                 yield Found(*span, rule)
                 if not expression.pattern.groups:
@@ -172,7 +189,8 @@ def _by_text(
 
 
 def _windows(ends: list[int], reach: int | None, length: int) -> Iterator[tuple[int, int]]:
-    """The stretches of a text that hold every match with these ends; one character more for the boundaries."""
+    """The stretches of a text that hold every match with these ends; one character more for the
+    boundaries."""
     if reach is None:
         yield 0, length
         return

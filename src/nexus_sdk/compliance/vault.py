@@ -1,9 +1,10 @@
 """Placeholders that stand for redacted values, and the table that turns them back.
 
-A token is `<EMAIL_k7q2xd>`: the type, and a keyed digest of the value. The key belongs to the installation and the
-organisation, so the same value has the same token in every turn and every process (a provider's prompt cache stays
-warm), and nobody without the key can test a guess. The table lives as long as one exchange: callers resend restored
-text, and redacting it again gives the same tokens.
+A token is `<EMAIL_k7q2xd>`: the type, and a keyed digest of the value. The key belongs to the
+installation and the organisation, so the same value has the same token in every turn and every
+process (a provider's prompt cache stays warm), and nobody without the key can test a guess. The
+table lives as long as one exchange: callers resend restored text, and redacting it again gives the
+same tokens.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Vault:
         return self._by_token.get(token)
 
     def fingerprint(self, value: str) -> str:
-        """A keyed digest of `value` for the audit event: equal values compare, nothing else can be learnt."""
+        """A keyed digest of `value` for the audit event: equal values compare, nothing else can be
+        learnt."""
         return hmac.digest(self._key, b"finding\0" + value.encode(), hashlib.sha256)[:8].hex()
 
     def _mint(self, label: str, value: str, length: int) -> str:

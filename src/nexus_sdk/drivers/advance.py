@@ -1,6 +1,7 @@
 """The whole of the difference between synchronous and asynchronous code: these two functions.
 
-A flow runs until it wants something of its door: a stream begun (`Relay`) or the last of an answer (`Finish`).
+A flow runs until it wants something of its door: a stream begun (`Relay`) or the last of an answer
+(`Finish`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     type Perform = Callable[[Effect], object]
 
 
-def advance(flow: Flow[None], perform: Perform, reply: object = None, *, error: Exception | None = None) -> Relay | Finish | None:
-    """Perform effects until `flow` wants its door; None when it has ended. It goes on with `reply`, or with `error`
-    raised where it waits."""
+def advance(
+    flow: Flow[None], perform: Perform, reply: object = None, *, error: Exception | None = None
+) -> Relay | Finish | None:
+    """Perform effects until `flow` wants its door; None when it has ended. It goes on with `reply`,
+    or with `error` raised where it waits."""
     try:
         effect = flow.send(reply) if error is None else flow.throw(error)
         while type(effect) is not Finish and type(effect) is not Relay:
@@ -35,7 +38,9 @@ def advance(flow: Flow[None], perform: Perform, reply: object = None, *, error: 
     return effect
 
 
-async def aadvance(flow: Flow[None], perform: Perform, reply: object = None, *, error: Exception | None = None) -> Relay | Finish | None:
+async def aadvance(
+    flow: Flow[None], perform: Perform, reply: object = None, *, error: Exception | None = None
+) -> Relay | Finish | None:
     """As `advance`; a reply that is awaitable is awaited."""
     try:
         effect = flow.send(reply) if error is None else flow.throw(error)

@@ -1,7 +1,7 @@
 """From a flow to what a door hands out: a whole answer, or a stream of events that settles itself.
 
-A stream runs its flow on when the upstream has ended, when the caller closes it, and when it is forgotten, so that
-every exchange ends with its settlement and its audit event exactly once.
+A stream runs its flow on when the upstream has ended, when the caller closes it, and when it is
+forgotten, so that every exchange ends with its settlement and its audit event exactly once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ _LEFT = Outcome(caller_left=True)
 
 
 class _Run:
-    """The flow of a stream under way. It ends once, by whoever comes first; forgotten, it ends as left.
+    """The flow of a stream under way. It ends once, by whoever comes first; forgotten, it ends as
+    left.
 
-    The generators below hold a run, and a run holds no generator: without a circle, a stream that is dropped ends at
-    that moment.
+    The generators below hold a run, and a run holds no generator: without a circle, a stream that
+    is dropped ends at that moment.
     """
 
     __slots__ = ("_flow", "begun", "host", "leaving")
@@ -91,13 +92,15 @@ class SyncEvents:
         return self._iterator
 
     def close(self) -> None:
-        """The caller wants no more: the upstream call is ended, what was used is settled. Any thread may say so; one
-        that is waiting for the next event meanwhile sees the end."""
+        """The caller wants no more: the upstream call is ended, what was used is settled. Any
+        thread may say so; one that is waiting for the next event meanwhile sees the end."""
         run = self._run
         run.leaving = True
         try:
             self._iterator.close()
-        except ValueError:  # it is running: another thread waits in it, and settles once it is woken
+        except (
+            ValueError
+        ):  # it is running: another thread waits in it, and settles once it is woken
             if run.host.body is not None:
                 run.host.body.close()
             return
@@ -143,7 +146,9 @@ def run(flow: Flow[None], host: SyncHost) -> Answer | SyncEvents:
             begun = advance(flow, host.perform)
         except Exception:
             raise
-        except BaseException:  # an interrupt, or a timeout of the caller's own that is none of Python's errors
+        except (
+            BaseException
+        ):  # an interrupt, or a timeout of the caller's own that is none of Python's errors
             advance(flow, host.perform, error=_left())
             raise
         assert begun is not None, "a flow never ends without an answer"
@@ -221,7 +226,8 @@ def _attempted(work: object) -> None:
 
 
 class AsyncEvents:
-    """As `SyncEvents`, awaited. A cancelled task ends the upstream call; the settlement is shielded from it."""
+    """As `SyncEvents`, awaited. A cancelled task ends the upstream call; the settlement is shielded
+    from it."""
 
     def __init__(self, flow: Flow[None], host: AsyncHost, begun: Relay | Finish) -> None:
         assert begun.answer is not None
@@ -238,7 +244,8 @@ class AsyncEvents:
         return self._iterator
 
     def batches(self) -> AsyncIterator[Sequence[StreamEvent]]:
-        """The events in place of one by one: those that became known together, never none. Take either, not both."""
+        """The events in place of one by one: those that became known together, never none. Take
+        either, not both."""
         return self._batches
 
     async def close(self) -> None:
@@ -247,7 +254,9 @@ class AsyncEvents:
         await self._run.end(_LEFT)
 
 
-async def _one_by_one(batches: AsyncGenerator[Sequence[StreamEvent]]) -> AsyncGenerator[StreamEvent]:
+async def _one_by_one(
+    batches: AsyncGenerator[Sequence[StreamEvent]],
+) -> AsyncGenerator[StreamEvent]:
     async for batch in batches:
         for event in batch:
             yield event

@@ -1,14 +1,17 @@
 """Performing effects: one host serves one exchange, in either colour of Python.
 
-The stores of one process answer at once in both; what differs is only how an HTTP exchange is made, how time is waited
-for, and how a commit of the spool is awaited.
+Each host has a table of the effects that it performs, all but the door's own; a test holds it
+against `effects.Effect`. A table, because a chain of class patterns costs more than most effects.
+
+The stores of one process answer at once in both; what differs is only how an HTTP exchange is made,
+how time is waited for, and how a commit of the spool is awaited.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from nexus_sdk.drivers.flights import Waiting
 from nexus_sdk.effects import Lookup, Record, Reserve, Send, Settle, Store, Wait
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
     from nexus_sdk.drivers.memory import MemoryStore
     from nexus_sdk.drivers.spool import Spool
-    from nexus_sdk.drivers.upstream import AsyncBody, AsyncUpstream, SyncBody, SyncUpstream
+    from nexus_sdk.drivers.upstream import AsyncUpstream, SyncUpstream
     from nexus_sdk.effects import Effect
     from nexus_sdk.model import Cached, Event, Failure, Refused, Response
 
@@ -50,15 +53,15 @@ class _Host[Body]:
             self._leading = effect.key
         return found
 
-    def _keep(self, effect: Store) -> None:
+    def keep(self, effect: Store) -> None:
         if self._leading == effect.key:
             self._leading = ""
         self._store.store(effect.key, effect.answer, effect.ttl_s)
 
-    def _reserve(self, effect: Reserve) -> str | Refused:
+    def reserve(self, effect: Reserve) -> str | Refused:
         return self._store.reserve(effect.claims, for_good=effect.for_good)
 
-    def _settle(self, effect: Settle) -> None:
+    def settle(self, effect: Settle) -> None:
         self._store.settle(effect.reservation, effect.amounts)
 
 
@@ -83,7 +86,7 @@ class SyncHost(_Host["SyncBody"]):
 
     def perform(self, effect: Effect) -> object:
         """The reply to `effect`."""
-        return _SYNC[type(effect)](self, effect)
+        return self._PERFORMING[type(effect)](self, effect)
 
     def _send(self, effect: Send) -> Response | Failure:
         if self.body is not None:
@@ -111,12 +114,26 @@ class SyncHost(_Host["SyncBody"]):
     def _wait(self, effect: Wait) -> None:
         time.sleep(effect.seconds)
 
+    _PERFORMING: ClassVar[Mapping[type, Callable[[Any, Any], object]]] = {
+        Send: _send,
+        Lookup: _find,
+        Store: _Host.keep,
+        Reserve: _Host.reserve,
+        Settle: _Host.settle,
+        Record: _record,
+        Wait: _wait,
+    }
+
 
 class AsyncHost(_Host["AsyncBody"]):
     """Awaits on the running loop."""
 
     def __init__(
-        self, store: MemoryStore, spool: Spool | None, upstream: AsyncUpstream, observe: Observe | None = None
+        self,
+        store: MemoryStore,
+        spool: Spool | None,
+        upstream: AsyncUpstream,
+        observe: Observe | None = None,
     ) -> None:
         super().__init__(store, spool, observe)
         self._upstream = upstream
@@ -128,12 +145,14 @@ class AsyncHost(_Host["AsyncBody"]):
             await self.body.close()
 
     def blocking(self) -> SyncHost:
-        """The same stores for a thread: to settle what a loop that has ended left behind. It sends nothing."""
+        """The same stores for a thread: to settle what a loop that has ended left behind. It sends
+        nothing."""
         return SyncHost(self._store, self._spool, None, self._observe)
 
     def perform(self, effect: Effect) -> object:
-        """The reply to `effect`, or an awaitable of it. What is at hand in this process costs no coroutine."""
-        return _ASYNC[type(effect)](self, effect)
+        """The reply to `effect`, or an awaitable of it. What is at hand in this process costs no
+        coroutine."""
+        return self._PERFORMING[type(effect)](self, effect)
 
     async def _send(self, effect: Send) -> Response | Failure:
         if self.body is not None:
@@ -162,26 +181,12 @@ class AsyncHost(_Host["AsyncBody"]):
     def _wait(self, effect: Wait) -> object:
         return asyncio.sleep(effect.seconds)
 
-
-type _Method = Callable[[Any, Any], object]
-
-_SYNC: Mapping[type, _Method] = {
-    Send: SyncHost._send,
-    Lookup: SyncHost._find,
-    Store: SyncHost._keep,
-    Reserve: SyncHost._reserve,
-    Settle: SyncHost._settle,
-    Record: SyncHost._record,
-    Wait: SyncHost._wait,
-}
-_ASYNC: Mapping[type, _Method] = {
-    Send: AsyncHost._send,
-    Lookup: AsyncHost._find,
-    Store: AsyncHost._keep,
-    Reserve: AsyncHost._reserve,
-    Settle: AsyncHost._settle,
-    Record: AsyncHost._record,
-    Wait: AsyncHost._wait,
-}
-"""Every effect but the door's own (a test holds these tables against `effects.Effect`). A table, because a chain of
-class patterns costs more than most of the effects themselves."""
+    _PERFORMING: ClassVar[Mapping[type, Callable[[Any, Any], object]]] = {
+        Send: _send,
+        Lookup: _find,
+        Store: _Host.keep,
+        Reserve: _Host.reserve,
+        Settle: _Host.settle,
+        Record: _record,
+        Wait: _wait,
+    }

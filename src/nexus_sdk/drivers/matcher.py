@@ -1,8 +1,9 @@
 """Hyperscan for the scanners: compiled once, cached on disk, never waited for.
 
-A scanner works from the first moment with its own literal search; the compiled database is attached when it is ready,
-from the cache (a few milliseconds) or from a compile in a background thread. The cache is keyed by everything that
-decides what the bytes mean: the expressions, the engine's version, and the machine's architecture.
+A scanner works from the first moment with its own literal search; the compiled database is attached
+when it is ready, from the cache (a few milliseconds) or from a compile in a background thread. The
+cache is keyed by everything that decides what the bytes mean: the expressions, the engine's
+version, and the machine's architecture.
 """
 
 from __future__ import annotations
@@ -49,17 +50,27 @@ class HyperscanMatcher:
         return hits
 
 
-def attach(scanners: Iterable[Scanner], cache_dir: Path | None, *, wait: bool = False) -> threading.Thread | None:
-    """Give each scanner its matcher: at once from the cache, else when a background thread has compiled it.
+def attach(
+    scanners: Iterable[Scanner], cache_dir: Path | None, *, wait: bool = False
+) -> threading.Thread | None:
+    """Give each scanner its matcher: at once from the cache, else when a background thread has
+    compiled it.
 
-    Returns the thread, if one was needed. Without a Hyperscan for this platform the scanners keep their own search.
+    Returns the thread, if one was needed. Without a Hyperscan for this platform the scanners keep
+    their own search.
     """
     try:
         import hyperscan  # noqa: F401
     except ImportError:
-        log.warning("hyperscan is not installed for this platform; scanning falls back to a slower search")
+        log.warning(
+            "hyperscan is not installed for this platform; scanning falls back to a slower search"
+        )
         return None
-    missing = [scanner for scanner in scanners if scanner.expressions and not _from_cache(scanner, cache_dir)]
+    missing = [
+        scanner
+        for scanner in scanners
+        if scanner.expressions and not _from_cache(scanner, cache_dir)
+    ]
     if not missing:
         return None
     thread = threading.Thread(
@@ -83,7 +94,8 @@ def _compiled(expressions: list[Expression]) -> Any:
     import hyperscan
 
     flags = [
-        hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if e.ignore_case else 0) for e in expressions
+        hyperscan.HS_FLAG_DOTALL | (hyperscan.HS_FLAG_CASELESS if e.ignore_case else 0)
+        for e in expressions
     ]
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
@@ -100,13 +112,19 @@ def _name(expressions: list[Expression]) -> str:
 
     digest = hashlib.sha256(FORMAT)
     version = getattr(hyperscan, "__version__", "")
-    for part in (str(version), platform.machine(), _cpu_flags(), *(f"{e.ignore_case}{e.source}" for e in expressions)):
+    for part in (
+        str(version),
+        platform.machine(),
+        _cpu_flags(),
+        *(f"{e.ignore_case}{e.source}" for e in expressions),
+    ):
         digest.update(len(part).to_bytes(4, "big") + part.encode())
     return f"matcher-{digest.hexdigest()[:32]}.hs"
 
 
 def _cpu_flags() -> str:
-    """A database is compiled for the instructions of this machine; another machine may share the home folder."""
+    """A database is compiled for the instructions of this machine; another machine may share the
+    home folder."""
     try:
         with Path("/proc/cpuinfo").open() as lines:
             return next((line for line in lines if line.startswith("flags")), "")
@@ -132,7 +150,8 @@ def _from_cache(scanner: Scanner, cache_dir: Path | None) -> bool:
 
 
 def _keep(path: Path, database: Any) -> None:
-    """Write atomically; a cache that cannot be written costs the next start a compile, nothing else."""
+    """Write atomically; a cache that cannot be written costs the next start a compile, nothing
+    else."""
     import hyperscan
 
     with contextlib.suppress(OSError):

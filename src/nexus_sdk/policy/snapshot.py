@@ -1,4 +1,5 @@
-"""A policy, compiled: immutable, and swapped in whole. A request finishes on the snapshot it began with."""
+"""A policy, compiled: immutable, and swapped in whole. A request finishes on the snapshot it began
+with."""
 
 from __future__ import annotations
 
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from nexus_sdk.stages.reading import Call
 
 OWN_CONNECT_S, OWN_READ_S = 10.0, 600.0
-"""Timeouts towards the caller's own upstream where the caller does not say (openai-python's defaults are 5 and 600)."""
+"""Timeouts towards the caller's own upstream where the caller does not say (openai-python's
+defaults are 5 and 600)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An upstream as the sending stage needs it. `own`: it is the caller's own, reached with the caller's headers.
-    `endpoints`: by endpoint key, the dialect and the path. `defaults`: headers that a caller may set itself."""
+    """An upstream as the sending stage needs it. `own`: it is the caller's own, reached with the
+    caller's headers.
+    `endpoints`: by endpoint key, the dialect and the path. `defaults`: headers that a caller may
+    set itself."""
 
     name: str
     kind: str
@@ -83,7 +87,8 @@ class Snapshot:
         return rule if rule.attempts == attempts else _retry(rule.model_dump_json(), attempts)
 
     def origin_name(self, request: Request) -> str:
-        """What the caller's own upstream is called in plans and events. Empty when there is none."""
+        """What the caller's own upstream is called in plans and events. Empty when there is
+        none."""
         return "" if request.origin is None else _own_name(request.origin.base_url)
 
     def account(self, target: Target, call: Call) -> Account:
@@ -104,8 +109,8 @@ class Snapshot:
 
 
 _VENDORS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
-"""Whose prices hold where the caller's own upstream is the vendor itself. A server of one's own has no known price,
-whatever its models are called."""
+"""Whose prices hold where the caller's own upstream is the vendor itself. A server of one's own has
+no known price, whatever its models are called."""
 
 
 def _vendor(name: str) -> str:
@@ -121,7 +126,8 @@ def _retry(rule: str, attempts: int) -> doc.Retry:
 
 @lru_cache(maxsize=256)
 def _own_name(base_url: str) -> str:
-    """`@host:port/path`: no name of a provider begins so, and credentials of a URL never come into an event."""
+    """`@host:port/path`: no name of a provider begins so, and credentials of a URL never come into
+    an event."""
     parts = urlsplit(base_url)
     return f"@{parts.netloc.rpartition('@')[2].lower()}{parts.path.rstrip('/')}"
 
@@ -204,7 +210,8 @@ def _stages(loaded: Loaded) -> tuple[Stage, Stage]:
 
 
 def _hook(hook: doc.Hook, actions: Mapping[str, str], stage: str) -> Hook:
-    """What an answer says of itself has nobody to be restored for: at that stage redaction is for good."""
+    """What an answer says of itself has nobody to be restored for: at that stage redaction is for
+    good."""
     return Hook(
         name=hook.name,
         priority=hook.priority,

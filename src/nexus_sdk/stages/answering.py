@@ -1,4 +1,5 @@
-"""Step 10: what the caller gets, in its own dialect; whole answers, refusals, and upstreams' errors."""
+"""Step 10: what the caller gets, in its own dialect; whole answers, refusals, and upstreams'
+errors."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ HOP_BY_HOP = frozenset(
         "content-encoding",
     }
 )
-_KEPT_INSIDE = frozenset({"set-cookie", "server", "via", "alt-svc", "strict-transport-security", "cf-ray"})
+_KEPT_INSIDE = frozenset(
+    {"set-cookie", "server", "via", "alt-svc", "strict-transport-security", "cf-ray"}
+)
 """What an upstream says to us and not to a caller of the sidecar."""
 MAX_HEADER_LIST = 1000
 
@@ -102,9 +105,10 @@ def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
 
 
 def judged(response: Response, call: Call) -> tuple[Response | Failure, Json]:
-    """The response, with its document when it is a whole answer. One that is none (HTML, an error inside a 200, no
-    stream where one was asked) is a failure. So is a redirection for a caller of the sidecar: its client would follow
-    it past the policy; in process the client's next request comes through here as well."""
+    """The response, with its document when it is a whole answer. One that is none (HTML, an error
+    inside a 200, no stream where one was asked) is a failure. So is a redirection for a caller of
+    the sidecar: its client would follow it past the policy; in process the client's next request
+    comes through here as well."""
     if 300 <= response.status < 400 and call.request.door == "sidecar":
         return Failure("protocol", f"it answered with a redirection ({response.status})"), None
     if response.status >= 300 or call.dialect is None:
@@ -112,8 +116,10 @@ def judged(response: Response, call: Call) -> tuple[Response | Failure, Json]:
     if call.facts.stream and not response.streamed:
         kind = response.headers.get("content-type", "no content type")[:64]
         return Failure("protocol", f"it answered with {kind} where a stream was asked for"), None
-    if response.streamed:
-        return response, None
+    return (response, None) if response.streamed else _judged_whole(response)
+
+
+def _judged_whole(response: Response) -> tuple[Response | Failure, Json]:
     try:
         doc = parse(response.body)
     except Malformed as err:
@@ -121,7 +127,8 @@ def judged(response: Response, call: Call) -> tuple[Response | Failure, Json]:
     if not isinstance(doc, dict):
         return Failure("protocol", "its answer is not a JSON object"), None
     if doc.get("error"):
-        return Failure("protocol", f"it answered 200 with an error inside: {_said(doc['error'])}"), None
+        said = _said(doc["error"])
+        return Failure("protocol", f"it answered 200 with an error inside: {said}"), None
     return response, doc
 
 
@@ -154,8 +161,8 @@ def estimated(call: Call, output_chars: int) -> Usage:
 
 
 def upstream_error(call: Call, sent: Sent) -> bytes:
-    """An upstream's error: its own bytes where the caller speaks its dialect, else told in the caller's. Values that
-    it quotes are restored, and nothing else is touched."""
+    """An upstream's error: its own bytes where the caller speaks its dialect, else told in the
+    caller's. Values that it quotes are restored, and nothing else is touched."""
     prepared, body = sent.prepared, sent.response.body
     if call.dialect is None or prepared.dialect is None:
         return body
@@ -164,7 +171,11 @@ def upstream_error(call: Call, sent: Sent) -> bytes:
         body = dumps(call.dialect.relay_error(facts, call.request.id))
     try:
         doc = orjson.loads(body)
-        return splice(body, sent.inspector.document(doc, call.dialect.text)) if isinstance(doc, dict) else body
+        return (
+            splice(body, sent.inspector.document(doc, call.dialect.text))
+            if isinstance(doc, dict)
+            else body
+        )
     except (orjson.JSONDecodeError, KeyError):
         return body
 

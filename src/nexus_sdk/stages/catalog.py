@@ -17,7 +17,8 @@ OWNER = "nexus"
 
 
 def answer(snapshot: Snapshot, caller: Caller, request: Request) -> Answer:
-    """The routes' names, in OpenAI's list shape; in Anthropic's for a caller that sends `anthropic-version`."""
+    """The routes' names, in OpenAI's list shape; in Anthropic's for a caller that sends
+    `anthropic-version`."""
     names = [name for name in sorted(snapshot.routes.trees) if _allowed(snapshot, caller, name)]
     doc = _anthropic(names) if "anthropic-version" in request.headers else _openai(names)
     headers = {"content-type": "application/json", "x-nexus-request-id": request.id}
@@ -33,7 +34,8 @@ def _allowed(snapshot: Snapshot, caller: Caller, name: str) -> bool:
 
 
 def _openai(names: list[str]) -> Json:
-    """https://platform.openai.com/docs/api-reference/models/list. A route has no day of creation: 0."""
+    """https://platform.openai.com/docs/api-reference/models/list. A route has no day of creation:
+    0."""
     data = [{"id": name, "object": "model", "created": 0, "owned_by": OWNER} for name in names]
     return {"object": "list", "data": data}
 

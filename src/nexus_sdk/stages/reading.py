@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json, Path
 
 CHARS_PER_TOKEN = 4
-"""A rule of thumb for English (OpenAI's own tokenizer page says so); estimates made with it are marked as such."""
+"""A rule of thumb for English (OpenAI's own tokenizer page says so); estimates made with it are
+marked as such."""
 
 ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
 """For JSON of operations that no dialect reads: nearly every string is text."""
@@ -31,10 +32,11 @@ ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was read. `body` is what may be sent on: the caller's bytes, less what policy replaced.
+    """A request that was read. `body` is what may be sent on: the caller's bytes, less what policy
+    replaced.
 
-    `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON either.
-    `input_chars` counts all texts as they came.
+    `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON
+    either. `input_chars` counts all texts as they came.
     """
 
     request: Request
@@ -56,7 +58,9 @@ class Call:
         if not edits:
             return self
         body = splice(self.body, edits)
-        texts = tuple(leaf._replace(text=str(edits.get(leaf.path, leaf.text))) for leaf in self.texts)
+        texts = tuple(
+            leaf._replace(text=str(edits.get(leaf.path, leaf.text))) for leaf in self.texts
+        )
         return replace(self, body=body, doc=orjson.loads(body), texts=texts)
 
 
@@ -84,9 +88,7 @@ def _other(request: Request, endpoint: Endpoint | None) -> Call:
     doc = parse(request.body, own_encoding=request.own_encoding)
     found = doc if isinstance(doc, dict) else {}
     model = found.get("model")
-    facts = Facts(
-        model=model if isinstance(model, str) else "", stream=found.get("stream") is True
-    )
+    facts = Facts(model=model if isinstance(model, str) else "", stream=found.get("stream") is True)
     texts = tuple(leaves(doc, ANY_TEXT)) if isinstance(doc, dict | list) else ()
     return Call(request, endpoint, None, doc, request.body, facts, texts, _chars(texts))
 

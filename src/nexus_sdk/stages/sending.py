@@ -1,4 +1,5 @@
-"""Step 8, the part without I/O: one target's HTTP exchange, always made from the same inspected call."""
+"""Step 8, the part without I/O: one target's HTTP exchange, always made from the same inspected
+call."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 BRIDGES = ("chat", "messages", "responses")
-"""Conversations can go to any of these, in this order, where the target lacks the caller's own endpoint."""
+"""Conversations can go to any of these, in this order, where the target lacks the caller's own
+endpoint."""
 
 FORWARDED = frozenset(
     {
@@ -33,7 +35,8 @@ FORWARDED = frozenset(
         "idempotency-key",
     }
 )
-"""The caller's headers that a provider of the policy gets. The caller's own upstream gets all but `WITHHELD`."""
+"""The caller's headers that a provider of the policy gets. The caller's own upstream gets all but
+`WITHHELD`."""
 WITHHELD = frozenset(
     {
         "host",
@@ -57,8 +60,8 @@ _PRIVATE = "x-nexus-"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`dialect` is what the answer will come in; None where no dialect reads it. `hide_usage`: the stream will tell
-    token counts that the caller did not ask for."""
+    """`dialect` is what the answer will come in; None where no dialect reads it. `hide_usage`: the
+    stream will tell token counts that the caller did not ask for."""
 
     upstream: Upstream
     target: Target
@@ -68,10 +71,13 @@ class Prepared:
 
 
 def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool) -> Prepared:
-    """Raises Unsupported for what the target cannot express, NotFound when it has no such operation."""
+    """Raises Unsupported for what the target cannot express, NotFound when it has no such
+    operation."""
     report = Report()
     if call.dialect is None or call.endpoint is None:
-        return Prepared(_upstream(call, account, call.request.path, call.body), target, None, report)
+        return Prepared(
+            _upstream(call, account, call.request.path, call.body), target, None, report
+        )
     endpoint = _endpoint(call, target, account)
     dialect = DIALECTS[account.endpoints[endpoint][0]]
     if dialect is call.dialect:
@@ -97,13 +103,15 @@ def _endpoint(call: Call, target: Target, account: Account) -> str:
         return key
     bridge = next((b for b in BRIDGES if b in account.endpoints), None) if key in BRIDGES else None
     if bridge is None:
-        raise NotFound(f"provider {target.provider!r} has no {key} operation; route {target.model!r} elsewhere")
+        raise NotFound(
+            f"provider {target.provider!r} has no {key} operation; route {target.model!r} elsewhere"
+        )
     return bridge
 
 
 def _same(call: Call, doc: Json, target: Target) -> bytes:
-    """The caller's own bytes, with the model's name at the target where it differs. `doc` is another document than the
-    caller's only where another vendor's reasoning had to go."""
+    """The caller's own bytes, with the model's name at the target where it differs. `doc` is
+    another document than the caller's only where another vendor's reasoning had to go."""
     body = call.body if doc is call.doc else dumps(doc)
     if target.model == call.facts.model:
         return body
@@ -111,7 +119,8 @@ def _same(call: Call, doc: Json, target: Target) -> bytes:
 
 
 def _asking_for_usage(body: bytes, doc: Json, report: Report) -> tuple[bytes, bool]:
-    """Ask for token counts at the end of the stream; without them a cost is a guess. `doc` is what `body` says."""
+    """Ask for token counts at the end of the stream; without them a cost is a guess. `doc` is what
+    `body` says."""
     options = doc.get("stream_options")
     if isinstance(options, dict) and options.get("include_usage"):
         return body, False
@@ -144,7 +153,8 @@ def _patient(asked: float | None, allowed: float) -> float:
 
 
 def _headers(call: Call, account: Account) -> Headers:
-    """The account's own headers last, so that no caller's header can take the place of a credential."""
+    """The account's own headers last, so that no caller's header can take the place of a
+    credential."""
     request = call.request
     if account.own:
         headers = {
@@ -171,4 +181,3 @@ def _headers(call: Call, account: Account) -> Headers:
 def patience_retries(patience: Patience, attempts: int) -> int:
     """Attempts at one target: the caller's own patience wins over the policy's."""
     return attempts if patience.retries is None else patience.retries + 1
-

@@ -1,7 +1,7 @@
 """The record of one exchange while it runs, and the audit event it becomes.
 
-The event holds what an auditor asks for (who, what, which rule, where to, what it cost, how it ended) and never a
-prompt, an answer, a matched value or a credential.
+The event holds what an auditor asks for (who, what, which rule, where to, what it cost, how it
+ended) and never a prompt, an answer, a matched value or a credential.
 """
 
 from __future__ import annotations
@@ -185,15 +185,17 @@ def _line(item: Item) -> dict[str, Any]:
     return {"kind": item.kind, "tokens": item.tokens, "rate": item.rate, "amount": item.amount}
 
 
+_ENDINGS: tuple[tuple[type[NexusError], str], ...] = (
+    (Blocked, "blocked"),
+    (LimitExceeded, "limited"),
+    (CallerLeft, "caller_left"),
+)
+
+
 def _outcome(error: NexusError | None, outcome: Outcome | None) -> str:
-    if isinstance(error, Blocked):
-        return "blocked"
-    if isinstance(error, LimitExceeded):
-        return "limited"
-    if isinstance(error, CallerLeft):
-        return "caller_left"
     if error is not None:
-        return "refused" if error.status < 500 else "failed"
+        known = next((word for kind, word in _ENDINGS if isinstance(error, kind)), None)
+        return known or ("refused" if error.status < 500 else "failed")
     if outcome is None:
         return "complete"
     if outcome.caller_left:

@@ -1,4 +1,5 @@
-"""Token counts in a stream that the caller did not ask for: we asked, to know the cost, and we take them out again."""
+"""Token counts in a stream that the caller did not ask for: we asked, to know the cost, and we take
+them out again."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def hide_usage(event: StreamEvent) -> StreamEvent | None:
-    """An OpenAI chat event as it would have been without `include_usage`: the chunk that only counts is gone, and
-    the others lose their empty `usage` (OpenAI API reference, chat.completions, `stream_options`)."""
+    """An OpenAI chat event as it would have been without `include_usage`: the chunk that only
+    counts is gone, and the others lose their empty `usage` (OpenAI API reference, chat.completions,
+    `stream_options`)."""
     doc = event.doc
     if type(doc) is not dict or "usage" not in doc:
         return event

@@ -1,8 +1,9 @@
 """Strict JSON: one reading for everybody, and edits that leave every other byte as it was.
 
-What a policy judged and what an upstream reads must be the same document. So a body that two parsers could read
-differently (duplicate keys, NaN, numbers without a value, depth without end) is refused, and the bytes that were
-judged are the bytes that are sent, less the values that policy replaced.
+What a policy judged and what an upstream reads must be the same document. So a body that two
+parsers could read differently (duplicate keys, NaN, numbers without a value, depth without end) is
+refused, and the bytes that were judged are the bytes that are sent, less the values that policy
+replaced.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 type Json = Any
-"""A JSON value as Python's plain types. This alias and `effects.Flow` are the two homes of `Any`."""
+"""A JSON value as Python's plain types. This alias and `effects.Flow` are the two homes of
+`Any`."""
 type Path = tuple[str | int, ...]
 """Keys and indexes from the document's root to a value."""
 
@@ -34,8 +36,8 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]|[^\s,:{}\[\]"]+', re.DO
 def parse(raw: bytes, *, own_encoding: bool = False) -> Json:
     """The document. `own_encoding` says that `orjson.dumps` made `raw`, which cannot repeat a key.
 
-    Raises Malformed: not JSON, invalid UTF-8, a byte order mark, repeated keys, NaN or Infinity, numbers beyond a
-    double, over `MAX_DEPTH` levels, over `MAX_KEYS` keys.
+    Raises Malformed: not JSON, invalid UTF-8, a byte order mark, repeated keys, NaN or Infinity,
+    numbers beyond a double, over `MAX_DEPTH` levels, over `MAX_KEYS` keys.
     """
     if not raw:
         raise Malformed("the body is empty; a JSON object is expected")
@@ -47,15 +49,17 @@ def parse(raw: bytes, *, own_encoding: bool = False) -> Json:
         raise Malformed(f"the body is nested over {MAX_DEPTH} levels deep")
     if raw.count(b":") > MAX_KEYS and _count_keys(doc) > MAX_KEYS:
         raise Malformed(f"the body has over {MAX_KEYS} keys")
-    # What orjson writes holds each key once. Most clients write the same compact form, and then equality with the
-    # input proves that nothing was repeated; only other spellings pay for the slow reading.
+    # What orjson writes holds each key once. Most clients write the same compact form, and then
+    # equality with the input proves that nothing was repeated; only other spellings pay for the
+    # slow reading.
     if not own_encoding and orjson.dumps(doc) != raw:
         _refuse_ambiguous(raw)
     return doc
 
 
 def _refuse_ambiguous(raw: bytes) -> None:
-    """What orjson takes and others may read differently. NaN and numbers out of range it has refused itself."""
+    """What orjson takes and others may read differently. NaN and numbers out of range it has
+    refused itself."""
     json.loads(raw, object_pairs_hook=_unique_keys, parse_int=_bounded_int)
 
 
@@ -114,8 +118,8 @@ def at(doc: Json, path: Path) -> Json:
 def splice(raw: bytes, edits: Mapping[Path, Json]) -> bytes:
     """`raw` with the values at these paths replaced, and every other byte as it was.
 
-    `raw` must have gone through `parse`. Raises KeyError when a path is not in the document: an edit that finds no
-    place must never be lost.
+    `raw` must have gone through `parse`. Raises KeyError when a path is not in the document: an
+    edit that finds no place must never be lost.
     """
     if not edits:
         return raw
@@ -140,7 +144,8 @@ def insert(raw: bytes, key: str, value: Json) -> bytes:
 
 
 class _Frame:
-    """An open container on the way down: its place among the wanted paths, and which member comes next."""
+    """An open container on the way down: its place among the wanted paths, and which member comes
+    next."""
 
     __slots__ = ("is_object", "path", "step", "wanted")
 
@@ -153,40 +158,74 @@ class _Frame:
 
 def _locate(raw: bytes, paths: Mapping[Path, Json]) -> dict[Path, tuple[int, int]]:
     """Byte spans of the values at `paths`."""
-    wanted = _trie(paths)
-    spans: dict[Path, tuple[int, int]] = {}
-    stack: list[_Frame] = []
-    skip_depth = 0
-    opened: tuple[Path, int] | None = None
+    locator = _Locator(_trie(paths))
     for token in _TOKEN.finditer(raw):
-        first = raw[token.start()]
-        if skip_depth:
-            skip_depth += (first in b"{[") - (first in b"}]")
-            if skip_depth:
-                continue
-            if opened:
-                spans[opened[0]] = (opened[1], token.end())
-                opened = None
-            _advance(stack)
-        elif first in b"}]":
-            stack.pop()
-            _advance(stack)
-        elif stack and stack[-1].is_object and stack[-1].step is None:
-            stack[-1].step = orjson.loads(token.group())
-        else:
-            path, node = _place(stack, wanted)
-            if first in b"{[" and isinstance(node, dict) and node:
-                stack.append(_Frame(node, path, is_object=first == 0x7B))
-            elif first in b"{[":
-                skip_depth = 1
-                opened = (path, token.start()) if node is not None else None
-            else:
-                if node is not None:
-                    spans[path] = token.span()
-                _advance(stack)
-        if len(spans) == len(paths):
+        locator.feed(raw[token.start()], token)
+        if len(locator.spans) == len(paths):
             break
-    return spans
+    return locator.spans
+
+
+class _Locator:
+    """Follows the tokens of a document, and notes where the wanted values begin and end."""
+
+    def __init__(self, wanted: dict[str | int, Any]) -> None:
+        self.spans: dict[Path, tuple[int, int]] = {}
+        self._wanted = wanted
+        self._stack: list[_Frame] = []
+        self._skipping = 0
+        self._opened: tuple[Path, int] | None = None
+
+    def feed(self, first: int, token: re.Match[bytes]) -> None:
+        """`first` is the token's first byte."""
+        if self._skipping:
+            self._skip(first, token)
+        elif first in b"}]":
+            self._stack.pop()
+            self._next()
+        elif self._stack and self._stack[-1].is_object and self._stack[-1].step is None:
+            self._stack[-1].step = orjson.loads(token.group())
+        else:
+            self._value(first, token)
+
+    def _value(self, first: int, token: re.Match[bytes]) -> None:
+        path, node = self._place()
+        if first not in b"{[":
+            if node is not None:
+                self.spans[path] = token.span()
+            self._next()
+        elif node:
+            self._stack.append(_Frame(node, path, is_object=first == _BRACE))
+        else:
+            self._skipping = 1
+            self._opened = (path, token.start()) if node is not None else None
+
+    def _skip(self, first: int, token: re.Match[bytes]) -> None:
+        """Inside a container in which nothing is wanted, or all of it."""
+        self._skipping += (first in b"{[") - (first in b"}]")
+        if self._skipping:
+            return
+        if self._opened is not None:
+            self.spans[self._opened[0]] = (self._opened[1], token.end())
+            self._opened = None
+        self._next()
+
+    def _place(self) -> tuple[Path, dict[str | int, Any] | None]:
+        """Where the value that begins now stands, and what is wanted there or below."""
+        if not self._stack:
+            return (), self._wanted
+        frame = self._stack[-1]
+        assert frame.step is not None
+        node = frame.wanted.get(frame.step)
+        return (() if node is None else (*frame.path, frame.step)), node
+
+    def _next(self) -> None:
+        if self._stack:
+            frame = self._stack[-1]
+            frame.step = None if frame.is_object else int(frame.step or 0) + 1
+
+
+_BRACE = ord("{")
 
 
 def _trie(paths: Mapping[Path, Json]) -> dict[str | int, Any]:
@@ -197,21 +236,3 @@ def _trie(paths: Mapping[Path, Json]) -> dict[str | int, Any]:
         for step in path:
             node = node.setdefault(step, {})
     return root
-
-
-def _place(
-    stack: list[_Frame], root: dict[str | int, Any]
-) -> tuple[Path, dict[str | int, Any] | None]:
-    """Where the value that begins now stands, and what is wanted there or below."""
-    if not stack:
-        return (), root
-    frame = stack[-1]
-    assert frame.step is not None
-    node = frame.wanted.get(frame.step)
-    return (() if node is None else (*frame.path, frame.step)), node
-
-
-def _advance(stack: list[_Frame]) -> None:
-    if stack:
-        frame = stack[-1]
-        frame.step = None if frame.is_object else int(frame.step or 0) + 1

@@ -1,10 +1,11 @@
 r"""JSON inside a string, a piece at a time: the arguments of a tool call as a model writes them.
 
-The text of the arguments is scanned decoded (`\u0040` is an at sign), value by value, and put back encoded. The
-tokenizer never asks whether the JSON is valid, since a model may not finish it: what is between quotes is a string,
-what is not is structure and atoms. So it gives the same values for a whole text as for its fragments. An atom goes on
-over white space: in valid JSON only more of it can follow, and in what a model takes for JSON (`{'card': '4111 1111
-1111 1111'}`) the words of one value stay together.
+The text of the arguments is scanned decoded (`\u0040` is an at sign), value by value, and put back
+encoded. The tokenizer never asks whether the JSON is valid, since a model may not finish it: what
+is between quotes is a string, what is not is structure and atoms. So it gives the same values for a
+whole text as for its fragments. An atom goes on over white space: in valid JSON only more of it can
+follow, and in what a model takes for JSON (`{'card': '4111 1111 1111 1111'}`) the words of one
+value stay together.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _PLAIN = re.compile(r'[^"\\]+')
 
 
 class Piece:
-    """A run of one value's text: `text` decoded, `raw[i]` how its i-th character was written, and whether the value
-    ends with it. Structure has its raw text in `raw` alone."""
+    """A run of one value's text: `text` decoded, `raw[i]` how its i-th character was written, and
+    whether the value ends with it. Structure has its raw text in `raw` alone."""
 
     __slots__ = ("ends", "kind", "raw", "text")
 
@@ -160,10 +161,10 @@ def values(text: str) -> list[Piece]:
     return pieces
 
 
-def quoted(text: str) -> str:
-    """The new text of an atom, as a JSON string. White space behind it stays behind it."""
-    kept = text.rstrip()
-    return f'"{escaped(kept)}"{text[len(kept) :]}'
+def quoted(text: str, atom: str) -> str:
+    """`text` in place of `atom`, as a JSON string. White space behind the atom stays behind it."""
+    behind = atom[len(atom.rstrip()) :]
+    return f'"{escaped(text.removesuffix(behind))}"{behind}'
 
 
 def escaped(text: str) -> str:

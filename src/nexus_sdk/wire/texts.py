@@ -1,7 +1,7 @@
 """Where the text is in a document: every string leaf but the words of the protocol itself.
 
 A list of places that hold text would miss the place that a provider adds next year; so everything
-counts as text, less what a dialect's `TextMap` names as protocol words. 
+counts as text, less what a dialect's `TextMap` names as protocol words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class TextMap:
     `typed`: more keys to skip, in objects with this `type` (`data` is text in one kind of source
     and base64 in another). `inside`: more keys to skip, in the object under this key. `media`: keys
     whose value is skipped when it is a `data:` URL. `free`: keys below which all is the user's own
-    (a tool's input), where `id` or `type` may name anything: nothing is skipped there. 
+    (a tool's input), where `id` or `type` may name anything: nothing is skipped there.
     """
 
     skip: frozenset[str]

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.sdk.cli.cli_lab import event, nexus, record
+from tests.sdk.cli.cli_lab import PROVIDER_KEY, event, nexus, record
 
 from nexus_sdk.cli.exits import EXPECTED, MEANINGS, Exit, ending
 from nexus_sdk.errors import AuditUnavailable, BadPolicy, BadSettings, Malformed, NotFound
@@ -136,6 +136,39 @@ def test_a_policy_that_is_not_there_ends_with_4(command: tuple[str, ...]) -> Non
 
 def test_an_error_message_moves_no_cursor(here: Path) -> None:
     assert "\x1b" not in nexus("policy", "check", "--policy", "\x1b[2Jgone").err
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("policy", "check"),
+        ("policy", "show"),
+        ("policy", "diff", "nexus.yaml", "empty.yaml"),
+        ("policy", "diff", "empty.yaml", "nexus.yaml"),
+        ("policy", "check", "bad.yaml"),
+        ("policy", "show", "--policy", "bad.yaml"),
+        ("scan", "nexus.yaml"),
+        ("explain", "--prompt", PROVIDER_KEY),
+        ("keys", "create"),
+        ("keys", "list"),
+        ("audit", "tail"),
+        ("audit", "export"),
+        ("usage",),
+        ("doctor",),
+    ],
+)
+def test_no_command_shows_a_secret(
+    here: Path, state: Path, command: tuple[str, ...], flags: tuple[str, ...]
+) -> None:
+    provider = f"{{kind: openai, api_key: {PROVIDER_KEY}, headers: {{x-key: {PROVIDER_KEY}}}}}"
+    (here / "nexus.yaml").write_text(f"providers: {{main: {provider}}}\n")
+    (here / "empty.yaml").write_text("")
+    (here / "bad.yaml").write_text(f"providers: {{main: {{kind: {PROVIDER_KEY}, api_key: [x]}}}}\n")
+    record(state, event(1))
+    ended = nexus(*command, *flags, env={"OPENAI_API_KEY": PROVIDER_KEY})
+    assert PROVIDER_KEY not in ended.out + ended.err
+    assert ended.out + ended.err
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus_sdk.cli.scanning import REACH, Scan, masked
@@ -47,6 +47,7 @@ def scanned(pieces: Iterable[str], reach: int = REACH) -> tuple[str, list[Hit]]:
     return text, hits
 
 
+@settings(deadline=None)
 @given(TEXTS, st.lists(st.integers(0, 400), max_size=20))
 def test_it_does_not_matter_how_a_text_is_cut(text: str, places: list[int]) -> None:
     cuts = [0, *sorted(min(place, len(text)) for place in places), len(text)]
@@ -54,6 +55,7 @@ def test_it_does_not_matter_how_a_text_is_cut(text: str, places: list[int]) -> N
     assert scanned(pieces, reach=32) == scanned([text])
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_each_finding_is_where_it_says(text: str) -> None:
     lines = text.split("\n")
@@ -63,6 +65,7 @@ def test_each_finding_is_where_it_says(text: str) -> None:
         assert hit.sample == masked(rest[: hit.length])
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_what_is_redacted_is_gone_and_the_rest_is_there(text: str) -> None:
     redacted, hits = scanned([text])

@@ -41,4 +41,5 @@ def effective(*hooks: Hook, restore: bool = True) -> Effective:
 
 
 def inspector(rules: Effective, vault: Vault | None = None, **more: Any) -> Inspector:
-    return Inspector(rules, vault or Vault(b"k" * 32), more.pop("stage", "response"), **more)
+    vault = Vault(b"k" * 32) if vault is None else vault
+    return Inspector(rules, vault, more.pop("stage", "response"), **more)

@@ -43,7 +43,7 @@ def raw(fragments: Sequence[str]) -> str:
     return "".join(part for piece in pieces_of(fragments) for part in piece.raw)
 
 
-WRITTEN = '" \\ \\u \\u00 \\u0040 \\ud83d \\ude42 \\ud83d\\ude42 \\n \\/ \\x { } [ ] : , a 1 - true é 🙂 d8'
+WRITTEN = '" \\ \\u \\u00 \\u0040 \\ud83d \\ud83d\\ude42 \\n \\/ \\x { } [ ] : , a 1 - true é 🙂 d8'
 LIKE_JSON = st.lists(st.sampled_from([*WRITTEN.split(), " ", "\n"]), max_size=14).map("".join)
 
 
@@ -142,10 +142,16 @@ def test_in_a_whole_text_every_value_is_one_piece(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "written"), [("<CARD>", '"<CARD>"'), ("<A> \n", '"<A>" \n'), ("'a\"b'", '"\'a\\"b\'"')]
+    ("text", "atom", "written"),
+    [
+        ("<CARD>", "4111", '"<CARD>"'),
+        ("<A> \n", "12 \n", '"<A>" \n'),
+        ("b\n", "<A>", '"b\\n"'),
+        ("'a\"b'", "'<A>'", '"\'a\\"b\'"'),
+    ],
 )
-def test_an_atom_is_put_back_as_a_string(text: str, written: str) -> None:
-    assert quoted(text) == written
+def test_an_atom_is_put_back_as_a_string(text: str, atom: str, written: str) -> None:
+    assert quoted(text, atom) == written
 
 
 def test_an_atom_that_is_cut_is_one_value() -> None:
