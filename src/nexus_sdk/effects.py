@@ -40,6 +40,11 @@ class Opening(Protocol):
 class Pipe(Protocol):
     """Bytes of the upstream in, events for the caller out. Pushes; never reads."""
 
+    @property
+    def stopped(self) -> bool:
+        """Nothing more is wanted of the upstream."""
+        ...
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What may be released now. The terminal event and all after it are kept for `Finish`."""
         ...

@@ -7,13 +7,13 @@ stream is never taken for a whole one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
 
 from nexus_sdk.errors import NexusError, UpstreamFailed
 from nexus_sdk.model import Failure, Outcome
-from nexus_sdk.wire.counts import updated
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ class StreamPipe:
         """The last events, and what is known from now on: `usage`, `complete`, `error`."""
         out: list[StreamEvent] = []
         try:
-            if (
-                not self.stopped and outcome == Outcome()
-            ):  # else what is left is a piece of an event
+            if not self.stopped and outcome == Outcome():
                 for event in self._sse.close():
                     if _is_whole(event):
                         self._take(event, out)
@@ -98,7 +96,10 @@ class StreamPipe:
             self._enforcer.record()
         except NexusError as err:
             self._fail(err)
-        out += self._tail
+        except MISSHAPEN as err:
+            self._fail(_misshapen(err))
+        if self.error is None or self._told:
+            out += self._tail
         if self.error is not None and not self._told:
             out += self._target.error_events(self.error, self._id)
         return tuple(out)
@@ -127,7 +128,7 @@ class StreamPipe:
             self._give_up(event, error, out)
             return
         if event.doc is not None and (usage := self._source.stream_usage(event.doc)):
-            self.usage = usage if self.usage is None else updated(self.usage, usage)
+            self.usage = _updated(self.usage, usage)
         terminal = self._source.terminal(event)
         if self._decoder is None or self._encoder is None:
             kept = self._hide(event) if self._hide is not None else event
@@ -142,10 +143,10 @@ class StreamPipe:
             self.complete = self.stopped = True
 
     def _give_up(self, event: StreamEvent, error: NexusError, out: list[StreamEvent]) -> None:
-        """The upstream says that it failed. A caller that speaks its dialect gets the event itself."""
+        """The upstream says that it failed. A caller that speaks its dialect gets the event."""
         self._emit(self._enforcer.abandon(), out)
         if self._decoder is None:
-            self._emit(self._enforcer.feed(event), self._tail)
+            self._tail += self._enforcer.feed(event)
             self._told = True
         self._fail(error)
 
@@ -186,7 +187,7 @@ def _document(event: StreamEvent) -> object:
     """The event's data as JSON; None for a bare marker such as `[DONE]`, and for an error in plain
     words. Anything else is refused: a client could read in it what was not judged."""
     data = event.data
-    if data[:1] != b"{" and (data.lstrip().startswith(b"[DONE]")):
+    if data[:1] != b"{" and data.lstrip().startswith(b"[DONE]"):
         return None
     try:
         doc = orjson.loads(data)
@@ -200,8 +201,31 @@ def _document(event: StreamEvent) -> object:
     return doc
 
 
+def _is_whole(event: StreamEvent) -> bool:
+    """Is what the stream ended with, for want of a blank line, an event, or a piece of one?"""
+    try:
+        _document(event)
+    except UpstreamFailed:
+        return False
+    return True
+
+
+def _updated(known: Usage | None, told: Usage) -> Usage:
+    """The counts after an event that tells some. Anthropic's last event may count the output alone:
+    then the input is that of the first."""
+    if known is None or told.input:
+        return told
+    return replace(
+        told,
+        input=known.input,
+        cache_read=known.cache_read,
+        cache_write=known.cache_write,
+        audio_input=known.audio_input,
+    )
+
+
 def _misshapen(err: Exception) -> UpstreamFailed:
-    """JSON, but not as the dialect has it: `choices` that is a number, a block without its index."""
+    """JSON, but not as the dialect has it: `choices` is a number, a block has no index."""
     return UpstreamFailed(
         f"the upstream's stream holds an event of an unknown shape ({type(err).__name__})",
         failure=Failure("protocol", "an event of the stream has an unknown shape"),

@@ -17,6 +17,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from nexus_sidecar import strict_http
+from nexus_sidecar.cycle import Cycle
 from nexus_sidecar.refusal import answer
 from nexus_sidecar.strict_http import Chunked, Refused, Sized, malformed
 
@@ -228,7 +229,8 @@ class Gate(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Called at the end of the head; the request is kept until its body is whole."""
-        self._held = (cycle, app)
+        self.cycle = Cycle(cycle)
+        self._held = (self.cycle, app)
 
     def _tell_departure(self) -> None:
         if self._answering and callable(tell := self.cycle.scope.get(DEPARTURE)):

@@ -73,7 +73,7 @@ class Automaton:
         self._strict_end = frozenset(
             i for i, (_, bound, _) in enumerate(expressions) if bound != "none"
         )
-        self._closures = builder.closures()
+        self._closure = builder.closure
         self._alphabet = _Alphabet(builder.sets)
         self.ascii = self._alphabet.ascii
         self.kinds = bytes(_kind(code) for code in range(128))
@@ -81,7 +81,7 @@ class Automaton:
         self._seeds = [
             frozenset[int]().union(
                 *(
-                    self._closures[start]
+                    self._closure(start)
                     for start, (_, bound, _) in zip(starts, expressions, strict=True)
                     if _may_follow(bound, kind)
                 )
@@ -101,7 +101,7 @@ class Automaton:
         for nfa in state.members:
             for charset, target in self._edges[nfa]:
                 if members[charset] >> symbol & 1:
-                    targets |= self._closures[target]
+                    targets |= self._closure(target)
         found = self._state(frozenset(targets)) if targets else None
         state.next[symbol] = found
         return found
@@ -196,6 +196,8 @@ class _Builder:
         self.empties: list[list[int]] = []
         self.accepts: dict[int, int] = {}
         self.sets: dict[Ranges, int] = {}
+        self._closures: dict[int, frozenset[int]] = {}
+        self._charsets: dict[tuple[int, bool], tuple[object, int]] = {}
 
     def rule(self, index: int, expression: str, boundary: Boundary, ignore_case: bool) -> int:  # noqa: FBT001
         del boundary
@@ -207,11 +209,15 @@ class _Builder:
             raise UnsupportedExpression(f"not a regular expression: {err}") from None
         return self._sequence(parsed, end, ignore_case=ignore_case)
 
-    def closures(self) -> list[frozenset[int]]:
-        """For each state, the states with edges or acceptance that it reaches for free."""
-        return [self._closure(state) for state in range(len(self.edges))]
+    def closure(self, state: int) -> frozenset[int]:
+        """The states with edges or acceptance that `state` reaches for free. Most are never asked
+        for, so each is worked out when it is."""
+        known = self._closures.get(state)
+        if known is None:
+            known = self._closures[state] = self._reached(state)
+        return known
 
-    def _closure(self, state: int) -> frozenset[int]:
+    def _reached(self, state: int) -> frozenset[int]:
         seen, todo = {state}, [state]
         while todo:
             for target in self.empties[todo.pop()]:
@@ -232,7 +238,8 @@ class _Builder:
 
     def _item(self, op: Any, value: Any, after: int, *, ignore_case: bool) -> int:
         if op is _codes.MAX_REPEAT:
-            return self._repeat(*value, after, ignore_case=ignore_case)
+            low, high, body = value
+            return self._repeat(low, high, body, after, ignore_case=ignore_case)
         if op is _codes.BRANCH:
             state = self._new()
             self.empties[state] = [
@@ -243,10 +250,21 @@ class _Builder:
             if value[1] or value[2]:
                 raise UnsupportedExpression("flags inside an expression")
             return self._sequence(value[3], after, ignore_case=ignore_case)
-        ranges = _ranges(op, value, ignore_case=ignore_case)
         state = self._new()
-        self.edges[state] = [(self.sets.setdefault(ranges, len(self.sets)), after)]
+        self.edges[state] = [(self._charset(op, value, ignore_case=ignore_case), after)]
         return state
+
+    def _charset(self, op: Any, value: Any, *, ignore_case: bool) -> int:
+        """The number of a set of characters. A repetition asks for the very same one many times."""
+        if type(value) is not list:
+            ranges = _ranges(op, value, ignore_case=ignore_case)
+            return self.sets.setdefault(ranges, len(self.sets))
+        key = (id(value), ignore_case)
+        if key not in self._charsets:
+            ranges = _ranges(op, value, ignore_case=ignore_case)
+            # The list is kept, so that its id stays its own.
+            self._charsets[key] = (value, self.sets.setdefault(ranges, len(self.sets)))
+        return self._charsets[key][1]
 
     def _repeat(self, low: int, high: int, body: Any, after: int, *, ignore_case: bool) -> int:
         tail = after

@@ -128,7 +128,7 @@ def stream(scene: Scene, screen: Screen) -> str:
 
 def cache(scene: Scene, screen: Screen) -> str:
     """The same question again."""
-    prompt = "What is the capital of France? One word."
+    prompt = "Which day follows Monday?"
     screen.step(
         "The same question again is free",
         "client.chat.completions.create(..., temperature=0)  # twice",

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 INDENT = 3
-BREAK_BEFORE = 10
-"""Characters before the edge where a line that is still being written may break."""
+_AFTER_BLANK = re.compile(r"(?<= )")
 _STANDS_IN = re.compile(r"<[A-Z][A-Z_]+_[a-z2-7]{6,12}>|\[REDACTED:[^\]]+\]")
 """What we put in the place of a value (`compliance/vault.py`, `compliance/verdict.py`)."""
 
@@ -29,6 +28,7 @@ class Screen:
         self._console = console
         self._steps = 0
         self._column = self._margin = 0
+        self._word = ""
 
     def open(self, title: str, *lines: str) -> None:
         self._console.print()
@@ -63,23 +63,24 @@ class Screen:
         self._console.print(Text(f"{' ' * INDENT}{label:{width}}  ", style="dim"), end="")
 
     def piece(self, text: str) -> None:
-        """More of that line, at once. It goes on below where it would pass the edge."""
-        before, space, after = text.partition(" ")
-        if space and self._column + len(text) > self._console.width - BREAK_BEFORE:
-            self._write(before)
+        """More of that line, a word as soon as it is whole."""
+        *words, self._word = _AFTER_BLANK.split(self._word + text)
+        for word in words:
+            self._write(word)
+
+    def end(self) -> None:
+        self._write(self._word)
+        self._word = ""
+        self._console.print()
+
+    def _write(self, word: str) -> None:
+        if self._column + len(word.rstrip()) > self._console.width:
             self._console.print()
             self._console.print(" " * self._margin, end="")
             self._column = self._margin
-            text = after
-        self._write(text)
-
-    def end(self) -> None:
-        self._console.print()
-
-    def _write(self, text: str) -> None:
-        self._console.print(marked(text), end="", soft_wrap=True)
+        self._console.print(marked(word), end="", soft_wrap=True)
         self._console.file.flush()
-        self._column += len(text)
+        self._column += len(word)
 
     def shown(self, said: str) -> None:
         self._mark("✓", "green", said)

@@ -17,7 +17,15 @@ from nexus_sdk.errors import CallerLeft
 from nexus_sdk.model import Answer, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Coroutine,
+        Generator,
+        Iterator,
+        Sequence,
+    )
+    from typing import Any
 
     from nexus_sdk.drivers.host import AsyncHost, SyncHost
     from nexus_sdk.effects import Flow
@@ -146,9 +154,8 @@ def run(flow: Flow[None], host: SyncHost) -> Answer | SyncEvents:
             begun = advance(flow, host.perform)
         except Exception:
             raise
-        except (
-            BaseException
-        ):  # an interrupt, or a timeout of the caller's own that is none of Python's errors
+        except BaseException:
+            # An interrupt, or a caller's own timeout that is none of Python's errors (gevent's).
             advance(flow, host.perform, error=_left())
             raise
         assert begun is not None, "a flow never ends without an answer"
@@ -240,6 +247,10 @@ class AsyncEvents:
     def ended(self) -> bool:
         return self._run.ended
 
+    async def begin(self) -> None:
+        """From here on the loop sees to it that the stream ends: when it is dropped, and with the loop itself."""
+        await anext(self._batches)
+
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self._iterator
 
@@ -266,6 +277,7 @@ async def _batches(run: _AsyncRun) -> AsyncGenerator[Sequence[StreamEvent]]:
     begun, outcome = run.begun, _LEFT
     tail: tuple[StreamEvent, ...] = ()
     try:
+        yield ()  # begun
         if type(begun) is Finish:
             yield begun.tail
             outcome = _WHOLE
@@ -287,11 +299,11 @@ async def _batches(run: _AsyncRun) -> AsyncGenerator[Sequence[StreamEvent]]:
         yield tail
 
 
-async def _shielded[T](work: object) -> T:
+async def _shielded[T](work: Coroutine[Any, Any, T]) -> T:
     """Let `work` finish even when this task is cancelled meanwhile; then be cancelled."""
-    task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    task = asyncio.ensure_future(work)
     try:
-        return await asyncio.shield(task)  # type: ignore[no-any-return]
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
@@ -309,7 +321,9 @@ async def arun(flow: Flow[None], host: AsyncHost) -> Answer | AsyncEvents:
         assert begun is not None, "a flow never ends without an answer"
         if type(begun) is Relay or (type(begun) is Finish and begun.tail):
             streaming = True
-            return AsyncEvents(flow, host, begun)
+            events = AsyncEvents(flow, host, begun)
+            await events.begin()
+            return events
         await aadvance(flow, host.perform)
         assert begun.answer is not None
         return begun.answer

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from nexus_sdk.drivers.flights import Waiting
+from nexus_sdk.drivers.upstream import AsyncBody, SyncBody
 from nexus_sdk.effects import Lookup, Record, Reserve, Send, Settle, Store, Wait
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class _Host[Body]:
         self._store.settle(effect.reservation, effect.amounts)
 
 
-class SyncHost(_Host["SyncBody"]):
+class SyncHost(_Host[SyncBody]):
     """Blocks its thread."""
 
     def __init__(
@@ -125,7 +126,7 @@ class SyncHost(_Host["SyncBody"]):
     }
 
 
-class AsyncHost(_Host["AsyncBody"]):
+class AsyncHost(_Host[AsyncBody]):
     """Awaits on the running loop."""
 
     def __init__(
@@ -176,7 +177,8 @@ class AsyncHost(_Host["AsyncBody"]):
             return None
         if effect.strict:
             return self._spool.append_strict_async(effect.event)
-        return self._spool.append(effect.event)
+        self._spool.append(effect.event)
+        return None
 
     def _wait(self, effect: Wait) -> object:
         return asyncio.sleep(effect.seconds)
