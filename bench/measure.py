@@ -66,12 +66,12 @@ def summary(samples: Sequence[Sample]) -> Result:
     )
 
 
-def interleave(
-    contenders: Mapping[str, Turn], rounds: int, *, warm_up: int = 1
-) -> dict[str, Result]:
+def interleave[Name](
+    contenders: Mapping[Name, Turn], rounds: int, *, warm_up: int = 1
+) -> dict[Name, Result]:
     """Every contender once a round, first forwards, then backwards, so that a drift of the
     machine hits all alike."""
-    found: dict[str, list[Sample]] = {name: [] for name in contenders}
+    found: dict[Name, list[Sample]] = {name: [] for name in contenders}
     for number in range(warm_up + rounds):
         names = list(contenders)
         for name in names if number % 2 == 0 else reversed(names):

@@ -22,7 +22,7 @@ from nexus_sdk.drivers.upstream import AsyncUpstream, SyncUpstream
 from nexus_sdk.model import Response, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from bench.measure import Turn
     from bench.rows import Plan
@@ -36,7 +36,12 @@ with contextlib.suppress(ImportError):
 
 IN_FLIGHT = 50
 OURS = "nexus"
-KINDS = {"sync": "sync", "async": f"async, {IN_FLIGHT} in flight", "stream": "stream of 100 chunks"}
+KINDS = {
+    "sync": "sync",
+    "async": f"async, {IN_FLIGHT} in flight",
+    "uvloop": f"async, {IN_FLIGHT} in flight, uvloop",
+    "stream": "stream of 100 chunks",
+}
 REQUEST = b'{"model":"gpt-4o","messages":[{"role":"user","content":"' + b"hello " * 100 + b'"}]}'
 HEADERS = {
     "authorization": "Bearer sk-0000",
@@ -48,24 +53,35 @@ HEADERS = {
 def run(plan: Plan) -> list[Row]:
     chain, pem = certificates()
     rows: list[Row] = []
-    with raw_server(chain) as (plain, secure), asyncio.Runner() as runner:
+    with contextlib.ExitStack() as stack:
+        plain, secure = stack.enter_context(raw_server(chain))
+        runners = {
+            kind: stack.enter_context(asyncio.Runner(loop_factory=factory))
+            for kind, factory in _loops().items()
+        }
         for over, base in (("plain", plain), ("TLS", secure)):
-            turns = contenders(base, pem, runner, plan.of(400, 100))
-            found = interleave(
-                {f"{kind} {name}": turn for (kind, name), turn in turns.items()}, plan.of(7, 2)
-            )
+            turns = contenders(base, pem, runners, plan.of(400, 100))
+            found = interleave(turns, plan.of(7, 2))
             rows += [
                 Row(
                     f"upstream client, {KINDS[kind]}, {over}: CPU",
                     "us",
-                    found[f"{kind} {OURS}"].cpu_us,
-                    found[f"{kind} {name}"].cpu_us,
+                    found[kind, OURS].cpu_us,
+                    found[kind, name].cpu_us,
                     name,
                 )
                 for kind, name in turns
                 if name != OURS
             ]
     return rows
+
+
+def _loops() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """By kind of call, what makes its event loop; uvloop where it is installed."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"async": asyncio.new_event_loop}
+    with contextlib.suppress(ImportError):
+        loops["uvloop"] = importlib.import_module("uvloop").new_event_loop
+    return loops
 
 
 def upstream(base: str, *, stream: bool = False) -> Upstream:
@@ -190,32 +206,33 @@ def async_pyreqwest(base: str, pem: bytes) -> AsyncOnce:
 
 
 def contenders(
-    base: str, pem: bytes, runner: asyncio.Runner, count: int
+    base: str, pem: bytes, runners: Mapping[str, asyncio.Runner], count: int
 ) -> dict[tuple[str, str], Turn]:
     """The turns, by kind of call and name of the client."""
-    crowd, slow, few = Crowd(runner, IN_FLIGHT), max(count // 4, IN_FLIGHT), max(count // 20, 5)
+    slow, few = max(count // 4, IN_FLIGHT), max(count // 20, 5)
 
     def one(make: Callable[[str, bytes], Once], number: int) -> Turn:
         return calls(make(base, pem), _nothing, number)
-
-    def many(make: Callable[[str, bytes], AsyncOnce], number: int) -> Turn:
-        return crowd.calls(make(base, pem), _nothing, number)
 
     rows = {
         ("sync", OURS): one(ours, count),
         ("sync", "httpx"): one(httpx_family(httpx), slow),
         ("sync", "httpx2"): one(httpx_family(httpx2), slow),
-        ("async", OURS): many(async_ours, count),
-        ("async", "httpx"): many(async_httpx_family(httpx), slow),
-        ("async", "httpx2"): many(async_httpx_family(httpx2), slow),
         ("stream", OURS): one(ours_stream, few),
         ("stream", "httpx"): one(httpx_family_stream(httpx), few),
         ("stream", "httpx2"): one(httpx_family_stream(httpx2), few),
     }
     if reqwest is not None:
         rows["sync", "pyreqwest"] = one(pyreqwest_sync, count)
-        rows["async", "pyreqwest"] = many(async_pyreqwest, count)
         rows["stream", "pyreqwest"] = one(pyreqwest_stream, few)
+    for kind, runner in runners.items():
+        crowd = Crowd(runner, IN_FLIGHT)
+        rows[kind, OURS] = crowd.calls(async_ours(base, pem), _nothing, count)
+        for name, family in (("httpx", httpx), ("httpx2", httpx2)):
+            once = async_httpx_family(family)(base, pem)
+            rows[kind, name] = crowd.calls(once, _nothing, slow)
+        if reqwest is not None:
+            rows[kind, "pyreqwest"] = crowd.calls(async_pyreqwest(base, pem), _nothing, count)
     return rows
 
 

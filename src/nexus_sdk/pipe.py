@@ -87,13 +87,7 @@ class StreamPipe:
         """The last events, and what is known from now on: `usage`, `complete`, `error`."""
         out: list[StreamEvent] = []
         try:
-            if not self.stopped and outcome == Outcome():
-                for event in self._sse.close():
-                    if _is_whole(event):
-                        self._take(event, out)
-            if self.error is None:
-                self._close(outcome, out)
-            self._enforcer.record()
+            self._finish(outcome, out)
         except NexusError as err:
             self._fail(err)
         except MISSHAPEN as err:
@@ -107,6 +101,15 @@ class StreamPipe:
     def output_chars(self) -> int:
         """Characters of the answer so far, for an estimate of its tokens."""
         return self._enforcer.output_chars()
+
+    def _finish(self, outcome: Outcome, out: list[StreamEvent]) -> None:
+        if not self.stopped and outcome == Outcome():
+            for event in self._sse.close():
+                if _is_whole(event):
+                    self._take(event, out)
+        if self.error is None:
+            self._close(outcome, out)
+        self._enforcer.record()
 
     def _close(self, outcome: Outcome, out: list[StreamEvent]) -> None:
         if not self.complete:

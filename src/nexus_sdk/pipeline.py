@@ -31,6 +31,11 @@ def handle(request: Request, snapshot: Snapshot, clock: Clock) -> Flow[None]:
     except NexusError as err:
         yield from delivery.record_refusal(exchange, err)
         yield from Finish(answering.refusal(err, exchange.trail))
+    except Exception as bug:
+        if not exchange.trail.told:
+            fault = NexusError(f"an unexpected {type(bug).__name__}; see the traceback where it was raised")
+            yield from delivery.record_refusal(exchange, fault)
+        raise
 
 
 def _serve(request: Request, exchange: Exchange) -> Flow[None]:

@@ -66,31 +66,33 @@ class Inspector:
 
     def texts(self, found: list[Leaf]) -> dict[Path, Json]:
         """As `document`, for texts that are already at hand."""
+        find = self._effective.scanner.find
+        hits: dict[int, list[Found]] | None = None
         if not any(leaf.json_text for leaf in found):
             # The usual case, and nothing found: no more than the scan itself.
-            hits = self._effective.scanner.find([leaf.text for leaf in found])
+            hits = find([leaf.text for leaf in found])
             if not hits:
                 return {}
         pieces: dict[int, list[Piece]] = {}
         values = [
             value for index, leaf in enumerate(found) for value in _values(index, leaf, pieces)
         ]
-        hits = self._effective.scanner.find([value.text for value in values])
+        if hits is None:
+            hits = find([value.text for value in values])
         edits: dict[Path, Json] = {}
-        inner: dict[int, dict[int, str]] = {}
+        inner: dict[int, dict[int, list[Edit]]] = {}
         for number in sorted(hits):
             value = values[number]
             leaf = found[value.leaf]
             changes = self.decide(value.text, hits[number], _address(leaf.path, value))
             if not changes:
                 continue
-            text = apply(value.text, changes)
             if value.place < 0:
-                edits[leaf.path] = text
+                edits[leaf.path] = apply(value.text, changes)
             else:
-                inner.setdefault(value.leaf, {})[value.place] = text
-        for index, texts in inner.items():
-            edits[found[index].path] = _rebuilt(pieces[index], texts)
+                inner.setdefault(value.leaf, {})[value.place] = changes
+        for index, changed in inner.items():
+            edits[found[index].path] = _rebuilt(pieces[index], changed)
         self.refuse_if_blocked()
         return edits
 
@@ -194,16 +196,19 @@ def _values(index: int, leaf: Leaf, pieces: dict[int, list[Piece]]) -> list[_Val
     ]
 
 
-def _rebuilt(pieces: list[Piece], texts: dict[int, str]) -> str:
-    """The JSON text with some of its values replaced; every other character as it was written."""
+def _rebuilt(pieces: list[Piece], changed: dict[int, list[Edit]]) -> str:
+    """The JSON text with edits in some of its values; every other character as it was written."""
     out: list[str] = []
     for place, piece in enumerate(pieces):
-        if place not in texts:
-            out += piece.raw
-        elif piece.kind == "atom":
-            out.append(quoted(texts[place], piece.text))
-        else:
-            out.append(escaped(texts[place]))
+        edits = changed.get(place, ())
+        if piece.kind == "atom" and edits:
+            out.append(quoted(apply(piece.text, edits), piece.text))
+            continue
+        done = 0
+        for edit in edits:
+            out += (*piece.raw[done : edit.start], escaped(edit.text))
+            done = edit.end
+        out += piece.raw[done:]
     return "".join(out)
 
 
