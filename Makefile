@@ -29,7 +29,7 @@ test-slow: $(DEV) ## every test, the slow ones too
 check: $(DEV) ## format, lint, types, import directions, dead code, dependencies
 	@scripts/check
 
-bench: $(DEV) ## measure, print tables, write build/bench.json (ARGS=--quick: under a minute)
+bench: $(DEV) ## measure, print tables, write build/bench.json (ARGS=--quick: about a minute)
 	@$(BIN)/python -m bench --date "$$(date +%F)" $(ARGS)
 
 bench-peers: $(DEV) ## install other gateways below build/peers (network), and measure beside them

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help="under a minute, for a first impression"
+        "--quick", action="store_true", help="about a minute, for a first impression"
     )
     parser.add_argument(
         "--only", action="append", choices=BENCHES, metavar="NAME", help=", ".join(BENCHES)

@@ -27,7 +27,7 @@ LATE = "import nexus_sdk, sys; sys.exit('openai' in sys.modules)"
 def run(plan: Plan) -> list[Row]:
     statements = (BARE, IMPORT, NEXUS, CLIENT, STOCK)
     turns = {statement: partial(turn, statement) for statement in statements}
-    found = interleave(turns, plan.of(9, 3))
+    found = interleave(turns, plan.of(9, 2))
     late = subprocess.run([sys.executable, "-c", LATE], check=False).returncode == 0
     note = "`openai` is not imported by it" if late else "IT IMPORTS `openai`"
     return [

@@ -60,8 +60,8 @@ def run(plan: Plan) -> list[Row]:
             for kind, factory in _loops().items()
         }
         for over, base in (("plain", plain), ("TLS", secure)):
-            turns = contenders(base, pem, runners, plan.of(400, 100))
-            found = interleave(turns, plan.of(7, 2))
+            turns = contenders(base, pem, runners, plan.of(400, 60))
+            found = interleave(turns, plan.of(7, 1))
             rows += [
                 Row(
                     f"upstream client, {KINDS[kind]}, {over}: CPU",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import threading
 from functools import wraps
@@ -76,6 +77,7 @@ def shared() -> Nexus:
     with _shared_lock:
         if _shared is None:
             _shared = Nexus()
+            atexit.register(_shared.close)
         return _shared
 
 

@@ -128,10 +128,11 @@ def test_a_forked_child_goes_on(client: nexus_sdk.OpenAI) -> None:
 
 SCRIPT = """
 from nexus_sdk import OpenAI
+ask = {{"model": "gpt-4o", "messages": [{{"role": "user", "content": "Hello"}}]}}
 client = OpenAI(base_url={url!r}, api_key="k")
-print(client.chat.completions.create(model="gpt-4o", messages=[{{"role": "user", "content": "Hello"}}]).id[:8])
+print(client.chat.completions.create(**ask).id[:8])
 print(client.responses.create(model="gpt-4o", input="Hello").id[:5])
-print(len(list(client.chat.completions.create(model="m", messages=[], stream=True))) > 2)
+print(len(list(client.chat.completions.create(**ask, stream=True))) > 2)
 """
 
 

@@ -1,7 +1,7 @@
 """Streams in each dialect, made of channels whose pieces come in any order; and what came of them.
 
-`wrote` is what a model said: (channel, piece) in the order of arrival. `events` makes the upstream's
-events of it, `heard` reads the texts back out of the events that a caller gets.
+`wrote` is what a model said: (channel, piece) in the order of arrival. `events` makes the events of
+the upstream of it, `heard` reads the texts back out of the events that a caller gets.
 """
 
 from __future__ import annotations
@@ -59,8 +59,11 @@ def whole_texts(wrote: Wrote) -> dict[Channel, str]:
 
 
 def events(dialect: str, wrote: Wrote) -> list[StreamEvent]:
-    """A whole stream, as the provider of that dialect sends it."""
-    return _STREAMS[dialect](wrote)
+    """A whole stream, as the provider of that dialect sends it; each event's document its own."""
+    made = _STREAMS[dialect](wrote)
+    for told in made:
+        told.doc = orjson.loads(told.data) if told.doc is not None else None
+    return made
 
 
 # ---- chat ----------------------------------------------------------------------------------------
@@ -141,6 +144,7 @@ def _item(index: int, texts: dict[Channel, str]) -> Json:
 
 # ---- Anthropic -----------------------------------------------------------------------------------
 
+_CALL = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
 _BLOCKS: dict[str, tuple[Json, str, str]] = {
     "thinking": ({"type": "thinking", "thinking": ""}, "thinking_delta", "thinking"),
     "text": ({"type": "text", "text": ""}, "text_delta", "text"),
@@ -158,7 +162,7 @@ def _anthropic(wrote: Wrote) -> list[StreamEvent]:
     for index, kind in ANTHROPIC:
         block = _BLOCKS[str(kind)][0]
         docs.append({"type": "content_block_start", "index": index, "content_block": block})
-    for (index, kind), piece in wrote:  # type: ignore[misc]  # these channels have two steps
+    for (index, kind), piece in wrote:
         _, step, member = _BLOCKS[str(kind)]
         delta = {"type": step, member: piece}
         docs.append({"type": "content_block_delta", "index": index, "delta": delta})

@@ -128,7 +128,7 @@ def test_logprobs_beside_a_changed_text_go_with_it() -> None:
         (r'{"to":"bob\u0040corp-mail.com"}', '{"to":"[REDACTED:EMAIL]"}'),
         (
             r'{"a":"x\n\"q\" \ud83d\ude42 bluebird\t."}',
-            r'{"a":"x\n\"q\" 🙂 [REDACTED:OWN_BIRD]\t."}',
+            r'{"a":"x\n\"q\" \ud83d\ude42 [REDACTED:OWN_BIRD]\t."}',
         ),
         ('{"card": 4111111111111111 , "ok": true}', '{"card": "[REDACTED:CARD]" , "ok": true}'),
         ('{"card":-4111111111111111}', '{"card":"-[REDACTED:CARD]"}'),

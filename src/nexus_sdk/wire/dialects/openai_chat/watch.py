@@ -121,7 +121,7 @@ def closes(doc: Json, name: str) -> list[Channel]:  # noqa: ARG001
     return [
         (choice.get("index", 0),)
         for choice in doc.get("choices") or ()
-        if choice.get("finish_reason") is not None
+        if choice.get("finish_reason")  # some vendors write "" while it goes on
     ]
 
 
