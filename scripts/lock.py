@@ -1,4 +1,5 @@
-"""Writes `requirements.lock` and `requirements-dev.lock` from pyproject.toml, with pip alone.
+"""Writes `requirements.lock` and `requirements-dev.lock` from pyproject.toml, with pip alone, and
+`requirements-openai2.lock`: what the tests on the older clients have in place of the newest ones.
 
 usage: make lock [UPGRADE=1]
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 HOME = Path(__file__).resolve().parent.parent
 RUN_LOCK = HOME / "requirements.lock"
 DEV_LOCK = HOME / "requirements-dev.lock"
+OLDER_LOCK = HOME / "requirements-openai2.lock"
 
 PYTHONS = ("3.12", "3.13")
 """Resolved, oldest first. Each must be installed where this runs."""
@@ -39,6 +41,9 @@ HASHED_PYTHONS = ("3.12", "3.13", "3.14")
 """Hashed for: also the next one, whose wheels exist before we promise it."""
 RUN_EXTRAS = ("sidecar",)
 """What `make demo` needs beside the core. The heavy extras stay out of development."""
+
+OLDER = ("openai<3", "anthropic<1")
+"""The last clients of their vendors that sit on `httpx`; the newest ones sit on `httpx2`."""
 
 _GLIBC_X86 = ("manylinux1", "manylinux2010", "manylinux2014", "manylinux_2_12", "manylinux_2_17")
 _GLIBC_NEW = ("manylinux_2_24", "manylinux_2_26", "manylinux_2_27", "manylinux_2_28")
@@ -68,6 +73,9 @@ RUN_HEADER = """\
 """
 DEV_HEADER = """\
 # The tools of `make test` and `make check`, on top of requirements.lock. Written by `make lock`.
+"""
+OLDER_HEADER = """\
+# The older clients of `make test-openai2`, in place of the others'. Written by `make lock`.
 """
 
 
@@ -249,6 +257,22 @@ def main() -> None:
     add_foreign_hashes(everything)
     write(RUN_LOCK, RUN_HEADER, (everything[name] for name in light))
     write(DEV_LOCK, DEV_HEADER, (pin for name, pin in everything.items() if name not in light))
+    write(OLDER_LOCK, OLDER_HEADER, older(everything, upgrade=args.upgrade))
+
+
+def older(newest: Mapping[str, Pin], *, upgrade: bool) -> list[Pin]:
+    """The pins of the older clients that are not among those of the newest."""
+    old = read_lock(OLDER_LOCK)
+    named = {project_name(requirement) for requirement in OLDER}
+    keep = {name: pin.version for name, pin in newest.items() if name not in named}
+    if not upgrade:
+        keep |= {name: pin.version for name, pin in old.items()}
+    found = lock(OLDER, keep, old)
+    other = {
+        n: pin for n, pin in found.items() if n not in newest or newest[n].version != pin.version
+    }
+    add_foreign_hashes(other)
+    return list(other.values())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ fail over."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from nexus_sdk.compliance.streams import StreamEnforcer
@@ -14,6 +14,7 @@ from nexus_sdk.pipe import Opening, StreamPipe
 from nexus_sdk.stages import answering, limits, retry
 from nexus_sdk.stages.sending import patience_retries, prepare
 from nexus_sdk.stages.usage_chunks import hide_usage
+from nexus_sdk.values import value
 from nexus_sdk.wire.dialect import Reply
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sent:
     """The response that is the answer, and what goes with it: its inspector, its document when it
     is whole, and for a stream its pipe and what that already released."""
@@ -43,7 +44,7 @@ class Sent:
     reservation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Missed:
     """A target that gave no answer. `sent` is its error response, when it gave one."""
 
@@ -166,20 +167,17 @@ def _opening(
 def _judged(
     reply: Response | Failure, call: Call, opening: Opening | None
 ) -> tuple[Response | Failure, Json]:
-    """A stream whose first event is an error has not begun: it can still go elsewhere. A refusal by
-    policy cannot."""
+    """A stream that ended, or told of an error, before it said anything has not begun: it can still
+    go elsewhere. A refusal by policy cannot."""
     if isinstance(reply, Failure):
         return reply, None
-    if (
-        opening is not None
-        and reply.streamed
-        and opening.pipe.error is not None
-        and not opening.first
-    ):
+    if opening is not None and reply.streamed and not opening.first:
         error = opening.pipe.error
         if isinstance(error, UpstreamFailed):
             kind = error.failure.kind if error.failure else "protocol"
             return Failure(kind, f"its stream began with an error: {error.message}"), None
+        if error is None and not opening.pipe.stopped:
+            return Failure("truncated", "its stream ended before it said anything"), None
     return answering.judged(reply, call)
 
 

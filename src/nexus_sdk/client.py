@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 -- the stock client is ours to override
 """`OpenAI` and `AsyncOpenAI`: the stock clients, governed. One import changes, nothing else."""
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from nexus_sdk.model import Answer
 from nexus_sdk.nexus import Nexus
 from nexus_sdk.refusals import no_answer, status_error
 from nexus_sdk.results import FAMILY, GovernedAsyncStream, GovernedStream, http, result
+from nexus_sdk.stock_objects import from_document
 from nexus_sdk.transports import (
     RETRIES,
     Traffic,
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 
 
 class Stock(TypedDict, total=False):
-    """The stock clients' own arguments. `Any` where the type is of one major version, or of one family of HTTP clients."""
+    """The stock clients' own arguments. `Any` where the type is of one major version, or of one
+    family of HTTP clients."""
 
     admin_api_key: str | None
     workload_identity: Any
@@ -72,7 +75,8 @@ _shared: Nexus | None = None
 
 
 def shared() -> Nexus:
-    """The process's own Nexus, for clients that were given neither a policy nor one of their own."""
+    """The process's own Nexus, for clients that were given neither a policy nor one of their
+    own."""
     global _shared  # noqa: PLW0603  one default policy per process, made when first needed
     with _shared_lock:
         if _shared is None:
@@ -86,6 +90,7 @@ class _Governed:
 
     nexus: Nexus
     max_retries: int
+    _strict_response_validation: bool
     _fast: FastPath
     _upstream: Any
     _own_nexus: bool
@@ -102,8 +107,8 @@ class _Governed:
         self._governance = {"nexus": self.nexus, "user": user, "tags": tags}
 
     def _http_client(self, given: Any, colour: str, own: Any, make: Any) -> Any:
-        """An HTTP client whose every request goes through the pipeline, and from there, when the caller gave one,
-        through `given`. Colour: the class's name in both families."""
+        """An HTTP client whose every request goes through the pipeline, and from there, when the
+        caller gave one, through `given`. Colour: the class's name in both families."""
         known = traffic_of(given)
         if known is not None and known.nexus is self.nexus and known.caller == self._caller:
             self._upstream = known.upstream
@@ -141,6 +146,16 @@ class _Governed:
         request.extensions = {**request.extensions, RETRIES: retries}
         return request
 
+    def _process_response_data(self, *, data: object, cast_to: Any, response: Any) -> Any:
+        built = None
+        if not self._strict_response_validation:
+            built = from_document(cast_to, data)
+        if built is not None:
+            return built
+        return super()._process_response_data(  # type: ignore[misc]
+            data=data, cast_to=cast_to, response=response
+        )
+
     def _should_retry(self, response: Any) -> bool:  # noqa: ARG002
         """The pipeline has retried already, with this client's own patience."""
         return False
@@ -175,9 +190,9 @@ def _retried(response: Any) -> int:
 class OpenAI(_Governed, openai.OpenAI):
     """`openai.OpenAI` under a policy. Takes all of its arguments, and:
 
-    `policy`: a path, a dict or a `Policy`; without it the file that `NEXUS_POLICY` names, or the default policy.
-    `nexus`: a shared `Nexus` instead. `user`, `tags`: who is calling and for what, for quotas and the audit trail.
-    """
+    `policy`: a path, a dict or a `Policy`; without it the file that `NEXUS_POLICY` names, or the
+    default policy. `nexus`: a shared `Nexus` instead. `user`, `tags`: who is calling and for what,
+    for quotas and the audit trail."""
 
     def __init__(
         self,
@@ -189,9 +204,9 @@ class OpenAI(_Governed, openai.OpenAI):
         **stock: Unpack[SyncStock],
     ) -> None:
         self._govern(policy, nexus, user, tags)
-        given = stock.pop("http_client", None)
-        client = self._http_client(given, "Client", SyncOwnClient, sync_transport)
-        super().__init__(http_client=client, **stock)
+        given = stock.get("http_client")
+        stock["http_client"] = self._http_client(given, "Client", SyncOwnClient, sync_transport)
+        super().__init__(**stock)
         self._fast = FastPath(self, self.nexus, self._caller)
 
     @cached_property
@@ -213,7 +228,8 @@ class OpenAI(_Governed, openai.OpenAI):
             self.nexus.close()
 
     def _create(self, endpoint: str, long_way: Any, given: dict[str, Any]) -> Any:
-        """A `create` call. A redirect too goes the long way: the stock machinery knows when to follow one."""
+        """A `create` call. A redirect too goes the long way: the stock machinery knows when to
+        follow one."""
         request = self._fast.request(endpoint, given)
         if request is None:
             return long_way(**given)
@@ -244,9 +260,10 @@ class AsyncOpenAI(_Governed, openai.AsyncOpenAI):
         **stock: Unpack[AsyncStock],
     ) -> None:
         self._govern(policy, nexus, user, tags)
-        given = stock.pop("http_client", None)
+        given = stock.get("http_client")
         client = self._http_client(given, "AsyncClient", AsyncOwnClient, async_transport)
-        super().__init__(http_client=client, **stock)
+        stock["http_client"] = client
+        super().__init__(**stock)
         self._fast = FastPath(self, self.nexus, self._caller)
 
     @cached_property

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from nexus_sdk.effects import Finish, Record, Relay, Settle, Store
 from nexus_sdk.errors import AuditUnavailable, CallerLeft, NexusError
 from nexus_sdk.model import Answer, Cached
-from nexus_sdk.pipe import RawPipe
+from nexus_sdk.pipe import RawPipe, replayed
 from nexus_sdk.stages import answering, caching, limits
-from nexus_sdk.wire.sse import Decoder
 
 if TYPE_CHECKING:
     from nexus_sdk.attempts import Sent
@@ -34,7 +33,7 @@ def again(exchange: Exchange, hit: Cached) -> Flow[None]:
     headers = caching.hit_headers(hit.headers, exchange.clock.now()) | answering.own_headers(trail)
     yield from record(exchange)
     if hit.stream:
-        yield from Finish(Answer(hit.status, headers), tuple(Decoder().feed(hit.body)))
+        yield from Finish(Answer(hit.status, headers), replayed(hit.body))
     else:
         yield from Finish(Answer(hit.status, headers, hit.body))
 
@@ -69,7 +68,8 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
     trail.status = response.status
     trail.inspected_by(sent.inspector)
     answer = Answer(response.status, _headers(exchange, call, sent))
-    if sent.opening is None:
+    dialect = call.dialect
+    if sent.opening is None or dialect is None:
         trail.notes.append("unscanned: a stream in a format that no dialect reads")
         outcome = yield from Relay(answer, RawPipe())
         yield from record(exchange, outcome=outcome)
@@ -90,7 +90,12 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
         said = b"".join(event.wire() for event in (*first, *pipe.kept, *tail))
         complete = pipe.complete and pipe.error is None
         yield from _keep(exchange, key, replace(answer, body=said), stream=True, complete=complete)
-    yield from record(exchange, error=pipe.error, outcome=outcome)
+    try:
+        yield from record(exchange, error=pipe.error, outcome=outcome)
+    except AuditUnavailable as err:
+        # The stream has begun, so that its end has to say it.
+        yield from record_refusal(exchange, err)
+        tail = tuple(dialect.error_events(err, call.request.id))
     yield from Finish(tail=tail)
 
 

@@ -7,10 +7,10 @@ closed union, and a test holds every driver's table of effects against it.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from nexus_sdk.model import Cached, Failure, Outcome, Refused, Response
+from nexus_sdk.values import value
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Answer, Claim, Event, Upstream
@@ -45,12 +45,17 @@ class Pipe(Protocol):
         """Nothing more is wanted of the upstream."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """The stream's end marker has come."""
+        ...
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What may be released now. The terminal event and all after it are kept for `Finish`."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lookup(Ask[Cached | None]):
     """The stored answer under `key`, or None. With `fold`, None makes this request the leader: the
     next ones with the same key wait until it stores an answer or gives up (`Store` with None, or
@@ -60,7 +65,7 @@ class Lookup(Ask[Cached | None]):
     fold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Store(Ask[None]):
     """Keep `answer` for `ttl_s`; None keeps nothing and lets those who wait go their own way."""
 
@@ -69,7 +74,7 @@ class Store(Ask[None]):
     ttl_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reserve(Ask[str | Refused]):
     """Take all claims or none, atomically. Replies the reservation's id. What is taken `for_good`
     is never settled."""
@@ -78,7 +83,7 @@ class Reserve(Ask[str | Refused]):
     for_good: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settle(Ask[None]):
     """Put the true amounts in place of the reserved ones, in the order of the claims. Settling
     twice counts once."""
@@ -87,7 +92,7 @@ class Settle(Ask[None]):
     amounts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Send(Ask[Response | Failure]):
     """Make one HTTP exchange. A stream is read as far as `opening` asks; the rest waits for
     `Relay`."""
@@ -96,12 +101,12 @@ class Send(Ask[Response | Failure]):
     opening: Opening | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wait(Ask[None]):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relay(Ask[Outcome]):
     """Begin a streamed answer and pump the open upstream stream through `pipe`. Replies after its
     last byte, or when the caller has gone. `first` is what the pipe already released."""
@@ -111,7 +116,7 @@ class Relay(Ask[Outcome]):
     first: tuple[StreamEvent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record(Ask[None]):
     """Promise an audit event. In strict mode the reply comes after it is on disk. Raises
     AuditUnavailable."""
@@ -120,7 +125,7 @@ class Record(Ask[None]):
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finish(Ask[None]):
     """Give the caller the whole answer, or the last events of a stream already begun. The flow ends
     after it."""

@@ -1,4 +1,5 @@
-"""Embeddings as the stock client hands them out: floats, which travel in base64 where the caller did not say how."""
+"""Embeddings as the stock client hands them out: floats, which travel in base64 where the caller
+did not say how."""
 
 from __future__ import annotations
 
@@ -23,10 +24,11 @@ def unsaid(given: Mapping[str, Any]) -> bool:
 
 
 def built(body: bytes, *, decode: bool) -> CreateEmbeddingResponse | None:
-    """The answer, its embeddings as they came or as floats; None where it is not as the API describes it.
+    """The answer, its embeddings as they came or as floats; None where it is not as the API
+    describes it.
 
-    The vectors are put in afterwards: to validate thousands of floats one by one takes longer than all the rest.
-    """
+    The vectors are put in afterwards: to validate thousands of floats one by one takes longer than
+    all the rest."""
     doc = orjson.loads(body)
     vectors = _taken(doc)
     if not vectors:
@@ -44,8 +46,8 @@ def built(body: bytes, *, decode: bool) -> CreateEmbeddingResponse | None:
 
 
 def decoded(answer: CreateEmbeddingResponse) -> CreateEmbeddingResponse:
-    """The same for an answer that the stock code built. Raises ValueError as the stock client does when there is no
-    embedding."""
+    """The same for an answer that the stock code built. Raises ValueError as the stock client does
+    when there is no embedding."""
     if not answer.data:
         raise ValueError("No embedding data received")
     for item in answer.data:
@@ -63,9 +65,9 @@ def _taken(doc: Any) -> list[str | list[float]]:
     """The vectors, each replaced by an empty one; empty where any is missing."""
     found = doc.get("data") if isinstance(doc, dict) else None
     items = found if isinstance(found, list) else []
-    vectors = []
+    vectors: list[str | list[float]] = []
     for item in items:
-        vector = item.get("embedding") if isinstance(item, dict) else None
+        vector: Any = item.get("embedding") if isinstance(item, dict) else None
         if not isinstance(vector, str) and not _all_floats(vector):
             return []
         vectors.append(vector)

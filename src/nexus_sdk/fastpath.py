@@ -1,8 +1,9 @@
-"""Keyword arguments straight to the pipeline: what the stock client's request machinery would send, without it.
+# ruff: noqa: SLF001 -- it says what the stock client's own machinery would
+"""Keyword arguments straight to the pipeline: what the stock client's request machinery would send,
+without it.
 
-Whatever the fast path does not know for certain goes the long way, through the stock machinery over our transport, with
-the same result. So it says None rather than guess.
-"""
+Whatever the fast path does not know for certain goes the long way, through the stock machinery over
+our transport, with the same result. So it says None rather than guess."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 ABSENT = (NotGiven, Omit)
 _FOR_US = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
-_CREATE = {
+_CREATE: Mapping[str, Any] = {
     "chat": Completions.create,
     "responses": Responses.create,
     "embeddings": Embeddings.create,
@@ -42,7 +43,8 @@ _KNOWN = {
 }
 _REQUIRED = {"chat": ("messages", "model"), "responses": (), "embeddings": ("input", "model")}
 _NOT_HEADERS = frozenset({"x-stainless-raw-response", "____stainless_override_cast_to"})
-"""What `with_raw_response` and `with_streaming_response` tell the stock machinery by way of headers."""
+"""What `with_raw_response` and `with_streaming_response` tell the stock machinery by way of
+headers."""
 _READ_TIMEOUT = "x-stainless-read-timeout"
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -64,7 +66,8 @@ _HOOKS = (
     "post",
     "request",
 )
-"""Parts of the stock machinery that a subclass may replace; then all of its calls have to go through it."""
+"""Parts of the stock machinery that a subclass may replace; then all of its calls have to go
+through it."""
 
 
 class _Unknown(Exception):
@@ -73,8 +76,8 @@ class _Unknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What all calls of a client have in common for as long as `mark` holds. `headers`: None where only the stock
-    machinery knows how to ask."""
+    """What all calls of a client have in common for as long as `mark` holds. `headers`: None where
+    only the stock machinery knows how to ask."""
 
     mark: tuple[object, ...]
     headers: dict[str, str] | None = field(repr=False)
@@ -129,7 +132,8 @@ class FastPath:
         )
 
     def _current(self) -> _State:
-        """Made anew when the client's credentials, address or patience change: they are plain attributes."""
+        """Made anew when the client's credentials, address or patience change: they are plain
+        attributes."""
         client = self._client
         mark = (
             client._client,
@@ -153,20 +157,22 @@ class FastPath:
 
 
 def encode(values: dict[str, Any]) -> bytes:
-    """The body. Raises _Unknown for values that the stock client may know how to send and we do not."""
+    """The body. Raises _Unknown for values that the stock client may know how to send and we do
+    not."""
     try:
         body = orjson.dumps(values, default=_encodable, option=_OPTIONS)
     except (TypeError, RecursionError):
         raise _Unknown from None
-    # orjson writes NaN as null, and the stock client refuses it: look closer only when there is a null.
+    # orjson writes NaN as null, and the stock client refuses it: look closer only when there is a
+    # null.
     if b"null" in body and not _finite(values):
         raise _Unknown
     return body
 
 
 def _encodable(value: object) -> object:
-    """Objects of the SDK inside the arguments, such as an answer's message that is sent back. `__api_exclude__` names
-    what `.parse()` added to it."""
+    """Objects of the SDK inside the arguments, such as an answer's message that is sent back.
+    `__api_exclude__` names what `.parse()` added to it."""
     if isinstance(value, pydantic.BaseModel):
         exclude = getattr(value, "__api_exclude__", None)
         return value.model_dump(exclude_unset=True, mode="json", by_alias=True, exclude=exclude)
@@ -234,7 +240,8 @@ def _patience(timeout: object, retries: int) -> Patience:
 
 
 def _headers(client: Any) -> dict[str, str]:
-    """The headers that the stock machinery would send with every call of this client. Raises _Unknown."""
+    """The headers that the stock machinery would send with every call of this client. Raises
+    _Unknown."""
     if not _plain(client):
         raise _Unknown
     options = FinalRequestOptions.construct(

@@ -6,9 +6,11 @@ numbers, so that sums are exact), text positions in code points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
+
+from nexus_sdk.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +23,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 PICO_PER_USD = 10**12
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """Who asks, as far as it is known. Empty means unknown, never 'everybody'."""
 
@@ -33,7 +35,7 @@ class Caller:
     tags: Mapping[str, str] = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """Where an in-process caller would have sent its request without us, with its own credential
     headers."""
@@ -42,7 +44,7 @@ class Origin:
     headers: Headers = field(default=NOTHING, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Patience:
     """How long and how often a caller is willing to try. None: the policy decides.
 
@@ -56,7 +58,7 @@ class Patience:
     retries: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """One call as it came through a door.
 
@@ -81,7 +83,7 @@ class Request:
     peer: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """One place a request can be sent to: a provider of the policy and the model's name there."""
 
@@ -89,7 +91,7 @@ class Target:
     model: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Upstream:
     """One HTTP exchange to be made. `timeouts` are final, in seconds; None waits for ever."""
 
@@ -104,7 +106,7 @@ class Upstream:
     private_network: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     """An upstream's answer. Whole: `body` is all of it. Streamed: `body` is what was read to
     classify it, and the rest is read through `Relay`."""
@@ -118,7 +120,7 @@ class Response:
 type FailureKind = Literal["connect", "timeout", "protocol", "truncated", "refused_address", "tls"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failure:
     """An exchange that gave no response. `reason` is safe to show: no credential, no body."""
 
@@ -126,7 +128,7 @@ class Failure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What the caller gets: status, headers, and for a whole answer its body."""
 
@@ -135,7 +137,7 @@ class Answer:
     body: bytes = field(repr=False, default=b"")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """How a relayed stream ended. Neither flag nor failure: the upstream ended it and the caller
     stayed."""
@@ -144,7 +146,7 @@ class Outcome:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens of one exchange. `input` is all of the prompt, the cached parts included; `output`
     includes reasoning. `estimated`: counted by us, because the upstream did not say."""
@@ -159,7 +161,7 @@ class Usage:
     estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claim:
     """A share of one limit's account, to be taken or refused together with the others of its
     reservation.
@@ -176,7 +178,7 @@ class Claim:
     resets_in_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """A reservation that was not taken: nothing was counted. `claim` is the first that did not
     fit."""
@@ -185,7 +187,7 @@ class Refused:
     used: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cached:
     """A stored answer, in the caller's dialect. `stream`: `body` is the event stream as it was
     relayed."""

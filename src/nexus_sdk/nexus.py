@@ -259,7 +259,7 @@ class Nexus:
         if self.settings.audit == "off":
             if audit.mode == "strict":
                 raise BadSettings(
-                    "NEXUS_AUDIT=off: the policy demands a strict audit trail; change the policy instead"
+                    "NEXUS_AUDIT=off: the policy demands a strict audit trail; change the policy"
                 )
             return None
         folder = self.settings.state_dir

@@ -14,6 +14,7 @@ import orjson
 
 from nexus_sdk.errors import NexusError, UpstreamFailed
 from nexus_sdk.model import Failure, Outcome
+from nexus_sdk.wire.shape import MISSHAPEN
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Dialect, Reply
 
     type Hide = Callable[[StreamEvent], StreamEvent | None]
-
-
-MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)
-"""What reading a document of an unknown shape may raise."""
 
 
 class StreamPipe:
@@ -181,9 +178,18 @@ class RawPipe:
     """A stream in a format that no dialect reads: passed through as it comes."""
 
     stopped = False
+    complete = False
 
     def feed(self, data: bytes) -> list[StreamEvent]:
         return [StreamEvent("", b"", raw=data)] if data else []
+
+
+def replayed(body: bytes) -> tuple[StreamEvent, ...]:
+    """The events of a stream that was stored, as they were when it was relayed."""
+    events = tuple(Decoder().feed(body))
+    for event in events:
+        event.doc = _document(event)
+    return events
 
 
 def _document(event: StreamEvent) -> object:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Request
     from nexus_sdk.policy.snapshot import Snapshot
     from nexus_sdk.stages.reading import Call
+    from nexus_sdk.stages.routing import Plan
     from nexus_sdk.stages.trail import Clock
 
 
@@ -33,7 +34,9 @@ def handle(request: Request, snapshot: Snapshot, clock: Clock) -> Flow[None]:
         yield from Finish(answering.refusal(err, exchange.trail))
     except Exception as bug:
         if not exchange.trail.told:
-            fault = NexusError(f"an unexpected {type(bug).__name__}; see the traceback where it was raised")
+            fault = NexusError(
+                f"an unexpected {type(bug).__name__}; see the traceback where it was raised"
+            )
             yield from delivery.record_refusal(exchange, fault)
         raise
 
@@ -62,7 +65,7 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
     plan = yield from planning.plan(exchange, call)
     trail.mark("plan")
     # 6 look up
-    key = _cache_key(exchange, call, tuple(step.target for step in plan.steps))
+    key = _cache_key(exchange, call, plan)
     if key:
         hit = yield from Lookup(key, fold=snapshot.policy.cache.fold and not call.facts.stream)
         trail.cache = "miss" if hit is None else "hit"
@@ -109,8 +112,9 @@ def _inspect_request(exchange: Exchange, call: Call) -> Call:
     return call.edited(exchange.request_inspector(call).texts(list(call.texts)))
 
 
-def _cache_key(exchange: Exchange, call: Call, targets: tuple[object, ...]) -> str | None:
-    if call.dialect is None or caching.refused_by(call.request.headers):
+def _cache_key(exchange: Exchange, call: Call, plan: Plan) -> str | None:
+    cache, snapshot = exchange.snapshot.policy.cache, exchange.snapshot
+    if not cache.enabled or call.dialect is None or caching.refused_by(call.request.headers):
         return None
-    policy, snapshot = exchange.snapshot.policy, exchange.snapshot
-    return caching.key(policy.cache, exchange.ask, targets, call.doc, snapshot.hash)  # type: ignore[arg-type]
+    targets = [step.target for step in plan.steps]
+    return caching.key(cache, exchange.ask, targets, call.doc, snapshot.hash)

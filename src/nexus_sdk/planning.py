@@ -18,6 +18,7 @@ from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import dumps
+from nexus_sdk.wire.shape import MISSHAPEN
 
 if TYPE_CHECKING:
     from nexus_sdk.effects import Flow
@@ -41,7 +42,7 @@ def ask_of(exchange: Exchange, call: Call) -> Ask:
         input_tokens=call.input_tokens,
         caller=exchange.trail.caller,
         origin=exchange.snapshot.origin_name(call.request),
-        prompt_hash=_prompt_hash(call) if exchange.snapshot.sticky else "",
+        prompt_hash=_prompt_hash(call) if exchange.snapshot.sticky(facts.model) else "",
         draw=exchange.clock.draw(),
         health=exchange.snapshot.health.at(exchange.clock.ticks()),
     )
@@ -88,7 +89,7 @@ def _choice(exchange: Exchange, call: Call, node: Smart) -> Flow[str | None]:
             exchange.book(node.router, usage)
         text = prepared.dialect.decode_response(answer)["choices"][0]["message"].get("content")
         return smart.chosen(node, text) if isinstance(text, str) else None
-    except (NexusError, KeyError, IndexError, TypeError) as err:
+    except (NexusError, *MISSHAPEN) as err:
         exchange.trail.notes.append(
             f"router {node.router.provider}/{node.router.model}: {type(err).__name__}"
         )

@@ -1,4 +1,5 @@
-"""Nexus's own errors as exceptions of the `openai` package, so that code written for the stock client keeps working.
+"""Nexus's own errors as exceptions of the `openai` package, so that code written for the stock
+client keeps working.
 
 openai.APIStatusError
 ├── PermissionDeniedError
@@ -7,9 +8,9 @@ openai.APIStatusError
     └── RateLimited           a limit of the policy; `.limit`, `.retry_after` in seconds
         └── QuotaExceeded     a budget that waiting a moment does not refill
 
-All other refusals are the stock class of their status (`not_allowed` is a PermissionDeniedError, and so on), with the
-policy's stable `code`. No answer at all is an APIConnectionError or an APITimeoutError, also in the middle of a stream.
-"""
+All other refusals are the stock class of their status (`not_allowed` is a PermissionDeniedError,
+and so on), with the policy's stable `code`. No answer at all is an APIConnectionError or an
+APITimeoutError, also in the middle of a stream."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ UNTOLD = "An error occurred during streaming"
 
 
 class PolicyBlocked(openai.PermissionDeniedError):
-    """The policy does not let this request or answer pass. `code` is stable; `message` says what to do."""
+    """The policy does not let this request or answer pass. `code` is stable; `message` says what to
+    do."""
 
     rules: tuple[str, ...]
 
@@ -76,8 +78,8 @@ def status_error(message: str, body: object, response: Any) -> openai.APIStatusE
 
 
 def no_answer(answer: Answer, request: Any) -> openai.APIConnectionError:
-    """The exception for an upstream that gave no answer. Its cause is the HTTP library's own, as with the stock
-    client."""
+    """The exception for an upstream that gave no answer. Its cause is the HTTP library's own, as
+    with the stock client."""
     reason = answer.headers.get("x-nexus-failure-reason", "")
     return _unanswered(answer.headers["x-nexus-failure"], reason, request)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: SLF001 -- the stock client's own machinery builds what we cannot
 """Answers, streams and failures as the stock client hands them to its caller."""
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ FAMILY = next(
     for base in openai.DefaultHttpxClient.__mro__
     if base.__module__.startswith("httpx")
 )
-"""openai 3 sits on httpx2, openai 2 on httpx; whichever it is, its responses and exceptions are made of that one."""
+"""openai 3 sits on httpx2, openai 2 on httpx; whichever it is, its responses and exceptions are
+made of that one."""
 http: Any = importlib.import_module(FAMILY)
 
 
 def result(client: Any, request: Request, answer: Answer, given: Mapping[str, Any]) -> Any:
-    """The object for a whole answer to a call with the arguments `given`. Raises what the stock client raises for it."""
+    """The object for a whole answer to a call with the arguments `given`. Raises what the stock
+    client raises for it."""
     if answer.status >= 400:
         raise failure(client, request, answer)
     if request.endpoint == "embeddings":
@@ -83,7 +86,8 @@ def request_of(client: Any, request: Request) -> Any:
 
 
 def response_of(client: Any, request: Request, answer: Answer, events: Any = None) -> Any:
-    """The answer as the stock client's HTTP library has it. With `events`, its body is that stream."""
+    """The answer as the stock client's HTTP library has it. With `events`, its body is that
+    stream."""
     stream = None if events is None else byte_stream(FAMILY, events)
     response = http_response(FAMILY, answer, stream)
     response.request = request_of(client, request)
@@ -126,7 +130,8 @@ class _Begun:
 
 
 def _objects(begun: _Begun, events: SyncEvents, build: Build) -> Generator[Any]:
-    # No part of this frame leads back to the stream object, so that one that is dropped ends at once.
+    # No part of this frame leads back to the stream object, so that one that is dropped ends at
+    # once.
     try:
         for event in events:
             doc = event.doc
@@ -163,7 +168,7 @@ class GovernedStream(Stream[Any]):
         self._client = client
         self._iterator = _objects(self._begun, events, BUILD[request.endpoint])
 
-    @property
+    @property  # type: ignore[override]  # made when somebody looks at it
     def response(self) -> Any:
         """The HTTP response: status, headers, request."""
         return self._begun.response
@@ -183,7 +188,7 @@ class GovernedAsyncStream(AsyncStream[Any]):
         self._client = client
         self._iterator = _aobjects(self._begun, events, BUILD[request.endpoint])
 
-    @property
+    @property  # type: ignore[override]  # made when somebody looks at it
     def response(self) -> Any:
         """The HTTP response: status, headers, request."""
         return self._begun.response

@@ -1,10 +1,10 @@
 """Objects of the `openai` package, built from an answer exactly as the stock client builds them.
 
-pydantic-core validates a document many times faster than the stock client's own `construct`, with the same result
-wherever strict validation says yes, but for one thing: it counts unknown fields as set, and `construct` does not (inside
-a union, optional fields included, it validates too). Wherever strict validation says no (a word that is newer than the
-installed package, a number where text was expected) the stock code builds the object, leniently, as it always does.
-"""
+pydantic-core validates a document many times faster than the stock client's own `construct`, with
+the same result wherever strict validation says yes, but for one thing: it counts unknown fields as
+set, and `construct` does not (inside a union, optional fields included, it validates too). Wherever
+strict validation says no (a word that is newer than the installed package, a number where text was
+expected) the stock code builds the object, leniently, as it always does."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ WHOLE: Mapping[str, Any] = {
 """What a whole answer of each endpoint is."""
 EVENT: Mapping[str, Any] = {"chat": ChatCompletionChunk, "responses": ResponseStreamEvent}
 """What an event of each endpoint's stream is."""
+_CONSTRUCTED: tuple[object, ...] = (ChatCompletion, ChatCompletionChunk, Response)
 
 
 def whole(endpoint: str, body: bytes) -> Any:
@@ -45,42 +46,64 @@ def whole(endpoint: str, body: bytes) -> Any:
     return built
 
 
-def chunk(event: StreamEvent) -> Any:
+def from_document(kind: object, doc: object) -> Any:
+    """The object of that kind for a document; None where only the stock code can build it, or knows
+    the kind."""
+    if kind is ResponseStreamEvent:
+        return _event(doc)
+    if kind not in _CONSTRUCTED:
+        return None
     try:
-        built = validator(ChatCompletionChunk).validate_python(event.doc, strict=True)
+        built = validator(kind).validate_python(doc, strict=True)
     except pydantic.ValidationError:
-        return construct_type(type_=ChatCompletionChunk, value=json.loads(event.data))
+        return None
     forget_extras(built)
     return built
 
 
-def response_event(event: StreamEvent) -> Any:
-    told = event.doc.get("type")
+def _event(doc: Any) -> Any:
+    told = doc.get("type") if isinstance(doc, dict) else None
     model = _event_types().get(told) if isinstance(told, str) else None
-    if model is not None:
-        try:
-            return validator(model).validate_python(event.doc, strict=True)
-        except pydantic.ValidationError:
-            pass
-    return construct_type(type_=ResponseStreamEvent, value=json.loads(event.data))
+    if model is None:
+        return None
+    try:
+        return validator(model).validate_python(doc, strict=True)
+    except pydantic.ValidationError:
+        return None
+
+
+def chunk(event: StreamEvent) -> Any:
+    built = from_document(ChatCompletionChunk, event.doc)
+    return _constructed_event(ChatCompletionChunk, event) if built is None else built
+
+
+def response_event(event: StreamEvent) -> Any:
+    built = _event(event.doc)
+    return _constructed_event(ResponseStreamEvent, event) if built is None else built
+
+
+def _constructed_event(kind: Any, event: StreamEvent) -> Any:
+    return construct_type(type_=kind, value=json.loads(event.data))
 
 
 BUILD: Mapping[str, Build] = {"chat": chunk, "responses": response_event}
 
 
 @cache
-def validator(kind: type[pydantic.BaseModel]) -> Any:
-    """The `openai` package leaves it to the first use to compile a model, which wants a call stack of some depth."""
+def validator(kind: Any) -> Any:
+    """The `openai` package leaves it to the first use to compile a model, which wants a call stack
+    of some depth."""
     kind.model_rebuild()
     return kind.__pydantic_validator__
 
 
 def forget_extras(model: pydantic.BaseModel) -> None:
-    """Make unknown fields count as not set, here and in the models inside that `construct` builds."""
+    """Make unknown fields count as not set, here and in the models inside that `construct`
+    builds."""
     if extra := model.__pydantic_extra__:
         model.__pydantic_fields_set__.difference_update(extra)
     values = model.__dict__
-    for name in _constructed(type(model)):
+    for name in _built_inside(type(model)):
         value = values[name]
         if type(value) is list:
             for item in value:
@@ -90,8 +113,9 @@ def forget_extras(model: pydantic.BaseModel) -> None:
 
 
 @cache
-def _constructed(kind: type[pydantic.BaseModel]) -> tuple[str, ...]:
-    """The fields that are a model or a list of models: not those of a union, which the stock code validates."""
+def _built_inside(kind: type[pydantic.BaseModel]) -> tuple[str, ...]:
+    """The fields that are a model or a list of models: not those of a union, which the stock code
+    validates."""
     return tuple(
         name
         for name, field in kind.model_fields.items()

@@ -1,10 +1,11 @@
+# ruff: noqa: SLF001 -- httpx has no public way to put another transport in place
 """Transports that put any SDK built on httpx or httpx2 under the policy.
 
-Both families have the same shape and do not mix, so the classes are made from the module they are for.
+Both families have the same shape and do not mix, so the classes are made from the module they are
+for.
 
-A redirect is an answer like any other here: the client that owns the transport follows it if it wants to, and the
-request that it makes then is governed like the first.
-"""
+A redirect is an answer like any other here: the client that owns the transport follows it if it
+wants to, and the request that it makes then is governed like the first."""
 
 from __future__ import annotations
 
@@ -41,9 +42,9 @@ _ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What all requests of one transport have in common. `upstream` makes the HTTP exchanges: one of
-    `drivers/own_client.py`, or None for the policy's own. `failed` makes the exception for an upstream that gave no
-    answer; without it, it is the family's own."""
+    """What all requests of one transport have in common. `upstream` makes the HTTP exchanges: one
+    of `drivers/own_client.py`, or None for the policy's own. `failed` makes the exception for an
+    upstream that gave no answer; without it, it is the family's own."""
 
     nexus: Nexus
     caller: Caller
@@ -54,12 +55,12 @@ class Traffic:
 
 def sync_transport(traffic: Traffic, family: str) -> Any:
     """A `BaseTransport` of that family."""
-    return _classes(_known(family))[0](traffic)
+    return _sync_class(_known(family))(traffic)
 
 
 def async_transport(traffic: Traffic, family: str) -> Any:
     """An `AsyncBaseTransport` of that family."""
-    return _classes(_known(family))[1](traffic)
+    return _async_class(_known(family))(traffic)
 
 
 def traffic_of(client: Any) -> Traffic | None:
@@ -69,10 +70,10 @@ def traffic_of(client: Any) -> Traffic | None:
 
 
 def wrap(nexus: Nexus, client: Any) -> None:
-    """Govern a client that was made already, an SDK's or a plain one of httpx or httpx2, and all that share its
-    connections. Its own transport, with its proxies and certificates, carries what the policy sends to the client's
-    upstream. Raises TypeError."""
-    inner = client if family_of(client) else getattr(client, "_client", None)
+    """Govern a client that was made already, an SDK's or a plain one of httpx or httpx2, and all
+    that share its connections. Its own transport, with its proxies and certificates, carries what
+    the policy sends to the client's upstream. Raises TypeError."""
+    inner: Any = client if family_of(client) else getattr(client, "_client", None)
     family = family_of(inner)
     if not family:
         raise TypeError(
@@ -109,8 +110,7 @@ def family_error(family: str, kind: str, reason: str, request: Any) -> Exception
 
 def byte_stream(family: str, events: Any) -> Any:
     """A stream of the family that gives the bytes of `events` and closes them."""
-    sync_bytes, async_bytes = _streams(family)
-    return (async_bytes if hasattr(events, "__aiter__") else sync_bytes)(events)
+    return (_async_bytes if hasattr(events, "__aiter__") else _sync_bytes)(family)(events)
 
 
 def http_response(family: str, answer: Answer, stream: Any = None) -> Any:
@@ -156,10 +156,10 @@ def _known(family: str) -> str:
 
 
 @cache
-def _streams(family: str) -> tuple[type, type]:
+def _sync_bytes(family: str) -> type:
     http: Any = importlib.import_module(family)
 
-    class SyncBytes(http.SyncByteStream):  # type: ignore[misc, name-defined]
+    class SyncBytes(http.SyncByteStream):  # type: ignore[misc]
         def __init__(self, events: SyncEvents) -> None:
             self._events = events
 
@@ -170,7 +170,14 @@ def _streams(family: str) -> tuple[type, type]:
         def close(self) -> None:
             self._events.close()
 
-    class AsyncBytes(http.AsyncByteStream):  # type: ignore[misc, name-defined]
+    return SyncBytes
+
+
+@cache
+def _async_bytes(family: str) -> type:
+    http: Any = importlib.import_module(family)
+
+    class AsyncBytes(http.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, events: AsyncEvents) -> None:
             self._events = events
 
@@ -181,28 +188,28 @@ def _streams(family: str) -> tuple[type, type]:
         async def aclose(self) -> None:
             await self._events.close()
 
-    return SyncBytes, AsyncBytes
+    return AsyncBytes
+
+
+def _response(family: str, traffic: Traffic, answer: Any, request: Any) -> Any:
+    """The family's response for an answer or for a stream's events. Raises what the stock transport
+    would have raised where there is none."""
+    if not isinstance(answer, Answer):
+        return http_response(family, answer.answer, byte_stream(family, answer))
+    kind = answer.headers.get("x-nexus-failure")
+    if kind is None:
+        return http_response(family, answer)
+    if traffic.failed is not None:
+        raise traffic.failed(answer, request)
+    reason = answer.headers.get("x-nexus-failure-reason", kind)
+    raise family_error(family, kind, reason, request)
 
 
 @cache
-def _classes(family: str) -> tuple[type, type]:
+def _sync_class(family: str) -> type:
     http: Any = importlib.import_module(family)
 
-    def whole(traffic: Traffic, answer: Answer, request: Any) -> Any:
-        """Raises what the stock transport would have raised for a failure to connect or to be answered."""
-        kind = answer.headers.get("x-nexus-failure")
-        if kind is None:
-            return http_response(family, answer)
-        if traffic.failed is not None:
-            raise traffic.failed(answer, request)
-        raise family_error(
-            family, kind, answer.headers.get("x-nexus-failure-reason", kind), request
-        )
-
-    def begun(events: Any) -> Any:
-        return http_response(family, events.answer, byte_stream(family, events))
-
-    class Transport(http.BaseTransport):  # type: ignore[misc, name-defined]
+    class Transport(http.BaseTransport):  # type: ignore[misc]
         """Runs every request through the pipeline, in this thread."""
 
         def __init__(self, traffic: Traffic) -> None:
@@ -212,13 +219,20 @@ def _classes(family: str) -> tuple[type, type]:
             traffic = self.traffic
             own = request_of(traffic, request, request.read())
             answer = traffic.nexus.run(own, upstream=traffic.upstream)
-            return whole(traffic, answer, request) if isinstance(answer, Answer) else begun(answer)
+            return _response(family, traffic, answer, request)
 
         def close(self) -> None:
             if self.traffic.upstream is not None:
                 self.traffic.upstream.close()
 
-    class AsyncTransport(http.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+    return Transport
+
+
+@cache
+def _async_class(family: str) -> type:
+    http: Any = importlib.import_module(family)
+
+    class AsyncTransport(http.AsyncBaseTransport):  # type: ignore[misc]
         """Runs every request through the pipeline, on the running loop."""
 
         def __init__(self, traffic: Traffic) -> None:
@@ -228,10 +242,10 @@ def _classes(family: str) -> tuple[type, type]:
             traffic = self.traffic
             own = request_of(traffic, request, await request.aread())
             answer = await traffic.nexus.arun(own, upstream=traffic.upstream)
-            return whole(traffic, answer, request) if isinstance(answer, Answer) else begun(answer)
+            return _response(family, traffic, answer, request)
 
         async def aclose(self) -> None:
             if self.traffic.upstream is not None:
                 await self.traffic.upstream.aclose()
 
-    return Transport, AsyncTransport
+    return AsyncTransport

@@ -54,7 +54,15 @@ def embed(demo: str = "", options: dict[str, Any] | None = None, **more: Any) ->
     return Call("embeddings.create", given, demo, options or {})
 
 
-SAID = ("", "think=First%20this", "refuse=No.", "finish=length", "say=", "say=%F0%9F%98%80%20%E2%80%A8", "no-usage")
+SAID = (
+    "",
+    "think=First%20this",
+    "refuse=No.",
+    "finish=length",
+    "say=",
+    "say=%F0%9F%98%80%20%E2%80%A8",
+    "no-usage",
+)
 """Scripts whose answers any client understands."""
 STATUSES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 529)
 

@@ -1,4 +1,5 @@
-"""What a caller can see of a result or an exception, as plain values that compare field by field."""
+"""What a caller can see of a result or an exception, as plain values that compare field by
+field."""
 
 from __future__ import annotations
 
@@ -47,10 +48,16 @@ def portrait_of_error(error: BaseException) -> Portrait:
         "said": str(error),
     }
     if isinstance(error, openai.APIConnectionError):
-        # Ours goes on after the stock message and tells the reason; the cause is of the HTTP library in both.
+        # Ours goes on after the stock message and tells the reason; the cause is of the HTTP
+        # library in both.
         http = importlib.import_module(type(error.request).__module__.partition(".")[0])
         cause = isinstance(error.__cause__, http.TransportError)
-        return {"type": seen["type"], "said": str(error)[:16], "path": error.request.url.path, "cause": cause}
+        return {
+            "type": seen["type"],
+            "said": str(error)[:16],
+            "path": error.request.url.path,
+            "cause": cause,
+        }
     if isinstance(error, openai.APIError):
         seen |= {
             "message": error.message,
@@ -103,7 +110,9 @@ def told_upstream(headers: Mapping[str, str]) -> dict[str, str]:
 def differences(ours: Portrait, stock: Portrait, at: str = "") -> list[str]:
     """Where two portraits differ, a line each."""
     if isinstance(ours, dict) and isinstance(stock, dict):
-        named = {key: (ours.get(key, "absent"), stock.get(key, "absent")) for key in {**stock, **ours}}
+        named = {
+            key: (ours.get(key, "absent"), stock.get(key, "absent")) for key in {**stock, **ours}
+        }
         return [line for key, (a, b) in named.items() for line in differences(a, b, f"{at}.{key}")]
     if isinstance(ours, list) and isinstance(stock, list) and len(ours) == len(stock):
         pairs = enumerate(zip(ours, stock, strict=True))

@@ -1,5 +1,5 @@
-"""The same call through the stock client and through ours, each with an upstream of its own that begins anew, so that
-ids and times are equal."""
+"""The same call through the stock client and through ours, each with an upstream of its own that
+begins anew, so that ids and times are equal."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import openai
+from tests.parity.portrait import portrait, portrait_of_error, portrait_of_response, told_upstream
 
 import nexus_sdk
 from nexus_sdk.demo.model_server import ModelServer
-from tests.parity.portrait import portrait, portrait_of_error, portrait_of_response, told_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +35,8 @@ CLIENTS: Mapping[tuple[str, str], Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`method` is the path on the client. `demo`: the upstream's script (`nexus_sdk/demo/script.py`)."""
+    """`method` is the path on the client. `demo`: the upstream's script
+    (`nexus_sdk/demo/script.py`)."""
 
     method: str
     arguments: dict[str, Any]
@@ -49,7 +50,8 @@ class Call:
 
 @dataclass(slots=True)
 class Seen:
-    """Everything that came of a call. `outcome` is first `returned`, `streamed` or `raised`, then what."""
+    """Everything that came of a call. `outcome` is first `returned`, `streamed` or `raised`, then
+    what."""
 
     outcome: list[Portrait] = field(default_factory=list)
     requests: list[Portrait] = field(default_factory=list)
@@ -58,7 +60,14 @@ class Seen:
 
 def play(side: str, colour: str, call: Call, *, policy: Any = None) -> Seen:
     """Make the call and draw what can be seen of it."""
-    return watch(side, colour, lambda client: _ask(client, call), policy=policy, demo=call.demo, **call.options)
+    return watch(
+        side,
+        colour,
+        lambda client: _ask(client, call),
+        policy=policy,
+        demo=call.demo,
+        **call.options,
+    )
 
 
 def watch(
@@ -70,8 +79,12 @@ def watch(
     demo: str = "",
     **options: Any,
 ) -> Seen:
-    """`act` on a client against a new upstream. It returns a result, a stream or an awaitable of one."""
-    with ModelServer(clock=lambda: NOON) as server, _client(side, colour, server, policy, demo, options) as found:
+    """`act` on a client against a new upstream. It returns a result, a stream or an awaitable of
+    one."""
+    with (
+        ModelServer(clock=lambda: NOON) as server,
+        _client(side, colour, server, policy, demo, options) as found,
+    ):
         client, seen = found
         if colour == "sync":
             _record(seen, lambda: _drawn(act(client)))
@@ -92,7 +105,9 @@ def _client(
     if side == "stock":
         yield CLIENTS[side, colour](**given), seen
         return
-    with nexus_sdk.Nexus(WATCHING if policy is None else policy, observe=seen.events.append) as nexus:
+    with nexus_sdk.Nexus(
+        WATCHING if policy is None else policy, observe=seen.events.append
+    ) as nexus:
         yield CLIENTS[side, colour](nexus=nexus, **given), seen
 
 

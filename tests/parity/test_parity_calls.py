@@ -1,11 +1,11 @@
-"""The same calls through the stock client and through ours: results, exceptions, and what the upstream was told."""
+"""The same calls through the stock client and through ours: results, exceptions, and what the
+upstream was told."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.parity.calls import STREAMED, WHOLE
 from tests.parity.portrait import differences
 from tests.parity.sides import play

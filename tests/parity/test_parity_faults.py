@@ -1,5 +1,5 @@
-"""Retries, timeouts, refused connections, redirects: the same outcome and the same number of requests, whichever of our
-two ways a call takes. And the differences that are meant."""
+"""Retries, timeouts, refused connections, redirects: the same outcome and the same number of
+requests, whichever of our two ways a call takes. And the differences that are meant."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-
 from tests.parity.calls import ASK, chat, respond
 from tests.parity.portrait import differences
 from tests.parity.sides import Call, play, watch
@@ -25,7 +24,9 @@ def by(route: str, call: Call) -> Call:
     """The same call the long way: the stock machinery alone knows `default_query`."""
     if route == "fast":
         return call
-    return Call(call.method, call.arguments, call.demo, {**call.options, "default_query": {"a": "1"}})
+    return Call(
+        call.method, call.arguments, call.demo, {**call.options, "default_query": {"a": "1"}}
+    )
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -33,7 +34,10 @@ def by(route: str, call: Call) -> Call:
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503])
 def test_a_call_is_tried_again_as_often(status: int, route: str, colour: str) -> None:
     call = by(route, chat(f"status={status};times=2;retry-after-ms=1", {"max_retries": 2}))
-    stock, ours = play("stock", colour, call, policy=QUICK), play("ours", colour, call, policy=QUICK)
+    stock, ours = (
+        play("stock", colour, call, policy=QUICK),
+        play("ours", colour, call, policy=QUICK),
+    )
     assert stock.outcome[0] == "returned"
     assert not differences(ours.outcome, stock.outcome)
     assert not differences(ours.requests, stock.requests)
@@ -44,7 +48,10 @@ def test_a_call_is_tried_again_as_often(status: int, route: str, colour: str) ->
 @pytest.mark.parametrize("route", ROUTES)
 def test_the_last_of_many_failures_is_raised(route: str, colour: str) -> None:
     call = by(route, chat("status=500;retry-after-ms=1", {"max_retries": 2}))
-    stock, ours = play("stock", colour, call, policy=QUICK), play("ours", colour, call, policy=QUICK)
+    stock, ours = (
+        play("stock", colour, call, policy=QUICK),
+        play("ours", colour, call, policy=QUICK),
+    )
     assert not differences(ours.outcome, stock.outcome)
     assert len(ours.requests) == len(stock.requests) == 3
     assert len(ours.events) == 1
@@ -56,7 +63,13 @@ def test_the_upstream_may_say_whether_to_try_again(told: str, colour: str) -> No
     """`x-should-retry` wins over the status, and the caller sees it."""
     asked = {"max_retries": 1, "default_headers": {"x-demo": "status=400"}}
     stock, ours = (
-        watch(side, colour, lambda client: client.chat.completions.create(**ASK), policy=QUICK, **asked)
+        watch(
+            side,
+            colour,
+            lambda client: client.chat.completions.create(**ASK),
+            policy=QUICK,
+            **asked,
+        )
         for side in ("stock", "ours")
     )
     assert not differences(ours.outcome, stock.outcome)
@@ -112,12 +125,15 @@ def test_a_redirect_is_followed_as_the_stock_client_does(status: int, colour: st
     assert not differences(ours.outcome, stock.outcome)
 
 
-# ---- differences that are meant ----------------------------------------------------------------------------------
+# ---- differences that are meant
+# ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize("ask", [chat, respond])
-@pytest.mark.parametrize("demo", ["no-done", "end-after=700", "cut-after=700", "cut-after=700;reset"])
+@pytest.mark.parametrize(
+    "demo", ["no-done", "end-after=700", "cut-after=700", "cut-after=700;reset"]
+)
 def test_a_stream_that_is_cut_raises(demo: str, ask: Any, colour: str) -> None:
     """The stock client takes a stream without an end marker for a whole one."""
     ours = play("ours", colour, ask(f"chunks=50;{demo}", stream=True))
@@ -141,8 +157,8 @@ def test_a_stream_that_falls_silent_raises_a_timeout(colour: str) -> None:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("demo", ["html", "garbage", "empty", "error-in-200"])
 def test_what_is_no_answer_raises(demo: str, route: str, colour: str) -> None:
-    """The stock client returns a page of HTML as a text, an error as a completion without choices, and lets the JSON
-    parser's own exception out for anything else."""
+    """The stock client returns a page of HTML as a text, an error as a completion without choices,
+    and lets the JSON parser's own exception out for anything else."""
     ours = play("ours", colour, by(route, chat(demo)))
     assert ours.outcome[0] == "raised"
     assert ours.outcome[1]["type"] == "openai.APIConnectionError"
@@ -152,7 +168,8 @@ def test_what_is_no_answer_raises(demo: str, route: str, colour: str) -> None:
 @pytest.mark.parametrize("colour", COLOURS)
 @pytest.mark.parametrize(("ask", "demo"), [(chat, "bom"), (respond, "no-blank"), (respond, "bom")])
 def test_nothing_of_an_oddly_framed_stream_is_lost(ask: Any, demo: str, colour: str) -> None:
-    """The stock client loses the first event behind a byte order mark, and the last one without a blank line."""
+    """The stock client loses the first event behind a byte order mark, and the last one without a
+    blank line."""
     odd, plain = (play("ours", colour, ask(script, stream=True)) for script in (demo, ""))
     assert odd.outcome[:-1] == plain.outcome[:-1]
 

@@ -1,4 +1,5 @@
-"""The rest of the stock client's surface: helpers, raw and streamed responses, options, complaints of wrong use."""
+"""The rest of the stock client's surface: helpers, raw and streamed responses, options, complaints
+of wrong use."""
 
 from __future__ import annotations
 
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 import pytest
 from openai import OpenAI, pydantic_function_tool
-
-import nexus_sdk
 from tests.parity.calls import ASK, FLAT_TOOLS, TOOLS
 from tests.parity.portrait import differences, portrait, upstream_headers
 from tests.parity.sides import watch
+
+import nexus_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,8 @@ def sent_back(client: Any) -> Any:
 
 
 def odd_values(client: Any) -> Any:
-    """A generator, a tuple, an enumeration's member, a map with numbers for keys, text beyond the BMP."""
+    """A generator, a tuple, an enumeration's member, a map with numbers for keys, text beyond the
+    BMP."""
     return client.chat.completions.create(
         model="gpt-4o",
         messages=(message for message in ASK["messages"]),
@@ -138,7 +140,9 @@ ACTS = (
 @pytest.mark.parametrize("colour", ["sync", "async"])
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
 def test_it_works_as_the_stock_client_does(act: Callable[[Any], Any], colour: str) -> None:
-    demo = "say=%7B%22city%22%3A%22Rome%22%2C%22degrees%22%3A20%7D" if "parsed" in act.__name__ else ""
+    demo = (
+        "say=%7B%22city%22%3A%22Rome%22%2C%22degrees%22%3A20%7D" if "parsed" in act.__name__ else ""
+    )
     demo = "" if act is parsed_tool else demo
     stock, ours = (watch(side, colour, act, demo=demo) for side in ("stock", "ours"))
     assert not differences(ours.outcome, stock.outcome)
@@ -238,7 +242,13 @@ async def aevery_model(client: Any) -> list[Any]:
 
 
 def _facts(raw: Any) -> Any:
-    return [raw.status_code, raw.request_id, raw.method, raw.url.path, upstream_headers(raw.headers)]
+    return [
+        raw.status_code,
+        raw.request_id,
+        raw.method,
+        raw.url.path,
+        upstream_headers(raw.headers),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +345,10 @@ def test_a_key_from_a_function_is_asked_for_each_call() -> None:
         return [client.chat.completions.create(**ASK).id for _ in range(2)]
 
     ours = watch("ours", "sync", act, api_key=lambda: next(keys))
-    assert [request["headers"]["authorization"] for request in ours.requests] == ["Bearer sk-1", "Bearer sk-2"]
+    assert [request["headers"]["authorization"] for request in ours.requests] == [
+        "Bearer sk-1",
+        "Bearer sk-2",
+    ]
 
 
 def test_an_async_key_from_a_function_is_asked_for_each_call() -> None:

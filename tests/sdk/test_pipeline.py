@@ -54,6 +54,7 @@ def event(**expected: Any) -> Any:
 def finish(status: int, *parts: bytes) -> Any:
     def check(effect: Any) -> None:
         assert type(effect) is Finish, effect
+        assert effect.answer is not None
         assert effect.answer.status == status, effect.answer
         for part in parts:
             assert part in effect.answer.body, effect.answer.body
@@ -406,7 +407,7 @@ def test_a_stream_is_relayed_settled_recorded_and_only_then_ended() -> None:
 def test_a_cut_stream_ends_with_an_error_and_never_with_done() -> None:
     flow = handle(chat(stream=True), snapshot(), CLOCK)
     flow.send(opened(flow.send(None), sse(delta("Hel"))))
-    event(outcome="failed", error__code="upstream_truncated")(flow.send(Outcome()))
+    event(outcome="truncated", error__code="upstream_truncated")(flow.send(Outcome()))
     last: Any = flow.send(None)
     assert b"[DONE]" not in b"".join(e.wire() for e in last.tail)
     assert last.tail[-1].doc["error"]["code"] == "upstream_truncated"

@@ -137,6 +137,8 @@ def _pumped(run: _Run, relay: Relay) -> Generator[StreamEvent, None, Outcome]:
     try:
         while not pipe.stopped and (data := body.read()):
             yield from pipe.feed(data)
+        if pipe.complete:
+            body.finish()
     except StreamBroken as err:
         return _LEFT if run.leaving else Outcome(failure=err.failure)
     return _LEFT if run.leaving else _WHOLE
@@ -248,7 +250,8 @@ class AsyncEvents:
         return self._run.ended
 
     async def begin(self) -> None:
-        """From here on the loop sees to it that the stream ends: when it is dropped, and with the loop itself."""
+        """From here on the loop sees to it that the stream ends: when it is dropped, and with the
+        loop itself."""
         await anext(self._batches)
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
@@ -291,6 +294,8 @@ async def _batches(run: _AsyncRun) -> AsyncGenerator[Sequence[StreamEvent]]:
                     if events := pipe.feed(data):
                         yield events
                 outcome = _WHOLE
+                if body is not None and pipe.complete:
+                    await body.finish()
             except StreamBroken as err:
                 outcome = Outcome(failure=err.failure)
     finally:

@@ -1,4 +1,5 @@
-"""A caller's own httpx or httpx2 client as the upstream: its proxies, certificates, hooks and mocks stay in force."""
+"""A caller's own httpx or httpx2 client as the upstream: its proxies, certificates, hooks and mocks
+stay in force."""
 
 from __future__ import annotations
 
@@ -129,6 +130,10 @@ class _SyncBody:
                 raise StreamBroken(failure) from err
             raise
 
+    def finish(self) -> None:
+        """The stream's end marker has come. The client's own pool decides about the connection."""
+        self.close()
+
     def close(self) -> None:
         """Any number of times."""
         self._reply.close()
@@ -198,6 +203,10 @@ class _AsyncBody:
                 raise StreamBroken(failure) from err
             raise
         return b""
+
+    async def finish(self) -> None:
+        """The stream's end marker has come. The client's own pool decides about the connection."""
+        await self.close()
 
     async def close(self) -> None:
         """Any number of times."""

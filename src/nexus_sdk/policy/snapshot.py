@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import NoneType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from nexus_sdk.compliance.hooks import Hook, Stage, actions_for
 from nexus_sdk.compliance.rules import built_in, load_pack, rule_from_expression, rule_from_words
-from nexus_sdk.model import Target
 from nexus_sdk.policy.defaults import compliance
 from nexus_sdk.providers.prices import Prices
 from nexus_sdk.providers.table import TABLE, auth_headers
@@ -20,13 +20,14 @@ from nexus_sdk.stages.limits import Limits, compile_limits
 from nexus_sdk.stages.retry import Health
 from nexus_sdk.stages.routes import Routes, compile_routes
 from nexus_sdk.stages.selectors import Names
+from nexus_sdk.stages.tree import Leaf
 from nexus_sdk.wire.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from nexus_sdk.compliance.rules import Rule
-    from nexus_sdk.model import Headers, Request
+    from nexus_sdk.model import Headers, Request, Target
     from nexus_sdk.policy import document as doc
     from nexus_sdk.policy.load import Loaded
     from nexus_sdk.stages.cost import Rates
@@ -76,10 +77,9 @@ class Snapshot:
     placeholder_key: bytes = field(repr=False)
     health: Health = field(default_factory=Health)
 
-    @property
-    def sticky(self) -> bool:
-        """Does any route depend on what the conversation begins with?"""
-        return bool(self.routes.trees)
+    def sticky(self, model: str) -> bool:
+        """May the route of `model` depend on what the conversation begins with?"""
+        return type(self.routes.trees.get(model)) not in (Leaf, NoneType)
 
     def retry(self, attempts: int) -> doc.Retry:
         """The retry rule with this many attempts."""

@@ -15,6 +15,7 @@ from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import dumps, parse, splice
+from nexus_sdk.wire.shape import MISSHAPEN
 
 if TYPE_CHECKING:
     from nexus_sdk.attempts import Sent
@@ -126,8 +127,8 @@ def _judged_whole(response: Response) -> tuple[Response | Failure, Json]:
         return Failure("protocol", f"its answer cannot be read: {err.message}"), None
     if not isinstance(doc, dict):
         return Failure("protocol", "its answer is not a JSON object"), None
-    if doc.get("error"):
-        said = _said(doc["error"])
+    if doc.get("error") or doc.get("object") == "error" or doc.get("type") == "error":
+        said = _said(doc.get("error") or doc)
         return Failure("protocol", f"it answered 200 with an error inside: {said}"), None
     return response, doc
 
@@ -143,10 +144,21 @@ def whole(call: Call, sent: Sent) -> bytes:
     assert call.dialect is not None
     assert prepared.dialect is not None
     if prepared.dialect is not call.dialect:
-        reply = Reply(call.doc, call.request.id, call.facts.model)
-        doc = call.dialect.encode_response(prepared.dialect.decode_response(doc), reply)
+        doc = _translated(call, prepared.dialect, call.dialect, doc)
         body = dumps(doc)
     return splice(body, sent.inspector.document(doc, call.dialect.text))
+
+
+def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:
+    reply = Reply(call.doc, call.request.id, call.facts.model)
+    try:
+        return dialect.encode_response(source.decode_response(doc), reply)
+    except (Malformed, *MISSHAPEN) as err:
+        said = err.message if isinstance(err, Malformed) else type(err).__name__
+        reason = f"its answer cannot be translated from {source.name}: {said}"
+        raise UpstreamFailed(
+            f"the upstream gave no usable answer: {reason}", failure=Failure("protocol", reason)
+        ) from err
 
 
 def usage_of(call: Call, sent: Sent) -> Usage:

@@ -7,11 +7,11 @@ exact in any order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from nexus_sdk.model import PICO_PER_USD
+from nexus_sdk.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ _PICO_PER_TOKEN = PICO_PER_USD // 10**6
 """Of a price of 1 USD for a million tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rates:
     """Picodollars for one token of each kind. From `above_input_tokens` of input on, `tier` holds
     for the whole request."""
@@ -60,7 +60,7 @@ class Rates:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Item:
     """One line: `tokens` at `rate` picodollars each make `amount` picodollars."""
 
@@ -70,7 +70,7 @@ class Item:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Bill:
     """Kinds of which there was no token have no line. `total` is in picodollars."""
 

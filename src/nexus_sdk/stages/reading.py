@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import orjson
 
 from nexus_sdk.errors import Malformed
+from nexus_sdk.values import value
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
@@ -30,7 +31,7 @@ ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
 """For JSON of operations that no dialect reads: nearly every string is text."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """A request that was read. `body` is what may be sent on: the caller's bytes, less what policy
     replaced.
@@ -82,7 +83,7 @@ def _chars(texts: tuple[Leaf, ...]) -> int:
 
 
 def _other(request: Request, endpoint: Endpoint | None) -> Call:
-    if not request.body or "json" not in request.headers.get("content-type", ""):
+    if not request.body or "json" not in request.headers.get("content-type", "").lower():
         return Call(request, endpoint, None, None, request.body, Facts(model=""))
     _refuse_encoded(request)
     doc = parse(request.body, own_encoding=request.own_encoding)
@@ -95,8 +96,8 @@ def _other(request: Request, endpoint: Endpoint | None) -> Call:
 
 def _refuse_encoded(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity")
-    if encoding not in ("", "identity"):
+    if encoding.lower() not in ("", "identity"):
         raise Malformed(
-            f"the body is compressed ({encoding[:32]!r}); send it as it is, without content-encoding",
+            f"the body is compressed ({encoding[:32]!r}); send it without content-encoding",
             code="unsupported_encoding",
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from nexus_sdk.model import Caller
+from nexus_sdk.values import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +24,7 @@ type Health = Literal["available", "degraded"]
 NOBODY = Caller()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ask:
     """What rules may read of one request. Nothing of its content.
 

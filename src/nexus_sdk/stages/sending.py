@@ -3,14 +3,16 @@ call."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import NotFound
+from nexus_sdk.errors import Malformed, NotFound
 from nexus_sdk.model import Target, Upstream
+from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.fidelity import Report
 from nexus_sdk.wire.json import dumps, insert, splice
+from nexus_sdk.wire.shape import MISSHAPEN
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
@@ -58,7 +60,7 @@ WITHHELD = frozenset(
 _PRIVATE = "x-nexus-"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Prepared:
     """`dialect` is what the answer will come in; None where no dialect reads it. `hide_usage`: the
     stream will tell token counts that the caller did not ask for."""
@@ -84,8 +86,7 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
         doc = dialect.strip_foreign(call.doc, report)
         body = _same(call, doc, target)
     else:
-        chat = call.dialect.decode_request(call.doc) | {"model": target.model}
-        doc = dialect.encode_request(chat, report)
+        doc = _translated(call, call.dialect, dialect, target, report)
         body = dumps(doc)
     if refuse_drops:
         report.refuse_drops()
@@ -107,6 +108,19 @@ def _endpoint(call: Call, target: Target, account: Account) -> str:
             f"provider {target.provider!r} has no {key} operation; route {target.model!r} elsewhere"
         )
     return bridge
+
+
+def _translated(
+    call: Call, source: Dialect, dialect: Dialect, target: Target, report: Report
+) -> Json:
+    try:
+        chat = source.decode_request(call.doc) | {"model": target.model}
+        return dialect.encode_request(chat, report)
+    except MISSHAPEN as err:
+        raise Malformed(
+            f"the request has not the shape of {source.name}, and cannot be translated for "
+            f"{target.provider!r} ({type(err).__name__})"
+        ) from err
 
 
 def _same(call: Call, doc: Json, target: Target) -> bytes:
@@ -134,7 +148,8 @@ def _asking_for_usage(body: bytes, doc: Json, report: Report) -> tuple[bytes, bo
 def _upstream(call: Call, account: Account, path: str, body: bytes) -> Upstream:
     request = call.request
     patience = request.patience
-    query = f"?{request.query}" if request.query else ""
+    # A provider of the policy gets nothing that could name the caller, and a query may hold a key.
+    query = f"?{request.query}" if request.query and account.own else ""
     return Upstream(
         method=request.method,
         url=f"{account.base_url}{path}{query}",
@@ -170,11 +185,11 @@ def _headers(call: Call, account: Account) -> Headers:
     if call.dialect is not None:
         headers["content-type"] = "application/json"
     headers["accept-encoding"] = "identity" if call.facts.stream else "gzip"
-    for name, value in account.headers.items():
+    for name, own in account.headers.items():
         if name in account.defaults:
-            headers.setdefault(name, value)
+            headers.setdefault(name, own)
         else:
-            headers[name] = value
+            headers[name] = own
     return headers
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nexus_sdk.errors import Blocked, CallerLeft, LimitExceeded, NexusError
+from nexus_sdk.errors import Blocked, CallerLeft, LimitExceeded, NexusError, UpstreamFailed
 from nexus_sdk.model import Failure, Target
 from nexus_sdk.stages.cost import usd
 
@@ -195,6 +195,8 @@ _ENDINGS: tuple[tuple[type[NexusError], str], ...] = (
 def _outcome(error: NexusError | None, outcome: Outcome | None) -> str:
     if error is not None:
         known = next((word for kind, word in _ENDINGS if isinstance(error, kind)), None)
+        if outcome is not None and isinstance(error, UpstreamFailed) and error.failure is not None:
+            known = "truncated"
         return known or ("refused" if error.status < 500 else "failed")
     if outcome is None:
         return "complete"

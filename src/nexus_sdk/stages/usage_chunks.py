@@ -23,7 +23,7 @@ def hide_usage(event: StreamEvent) -> StreamEvent | None:
     if doc["usage"] is None:
         del doc["usage"]
         raw = event.raw
-        if raw is not None and raw.count(_EMPTY) == 1:
+        if raw is not None and _EMPTY in raw and raw.count(_NAME) == 1:
             event.raw = raw.replace(_EMPTY, b"")
             event.data = event.data.replace(_EMPTY, b"")
         else:
@@ -31,4 +31,4 @@ def hide_usage(event: StreamEvent) -> StreamEvent | None:
     return event
 
 
-_EMPTY = b',"usage":null'
+_NAME, _EMPTY = b'"usage"', b',"usage":null'

@@ -53,9 +53,14 @@ def first(told: Json, names: Names) -> int:
         value = told
         for step in name:
             value = value.get(step) if isinstance(value, dict) else None
-        if value and isinstance(value, (int, float)):
-            return int(value)
+        if found := count(value):
+            return found
     return 0
+
+
+def count(value: Json) -> int:
+    """A told count as a whole number; 0 for what cannot be one."""
+    return max(int(value), 0) if value and isinstance(value, (int, float)) else 0
 
 
 def read(told: Json) -> Usage | None:
@@ -95,19 +100,15 @@ def _openai_chat(told: Json) -> Usage:
     prompt = prompt if isinstance(prompt, dict) else {}
     completion = completion if isinstance(completion, dict) else {}
     return Usage(
-        input=_count(told.get("prompt_tokens")),
-        output=_count(told.get("completion_tokens")),
-        cache_read=_count(prompt.get("cached_tokens")),
-        cache_write=_count(prompt.get("cache_write_tokens"))
-        or _count(prompt.get("cache_creation_tokens")),
-        reasoning=_count(completion.get("reasoning_tokens")),
-        audio_input=_count(prompt.get("audio_tokens")),
-        audio_output=_count(completion.get("audio_tokens")),
+        input=count(told.get("prompt_tokens")),
+        output=count(told.get("completion_tokens")),
+        cache_read=count(prompt.get("cached_tokens")),
+        cache_write=count(prompt.get("cache_write_tokens"))
+        or count(prompt.get("cache_creation_tokens")),
+        reasoning=count(completion.get("reasoning_tokens")),
+        audio_input=count(prompt.get("audio_tokens")),
+        audio_output=count(completion.get("audio_tokens")),
     )
-
-
-def _count(value: Json) -> int:
-    return int(value) if value and isinstance(value, (int, float)) else 0
 
 
 def canonical(usage: Usage) -> Json:

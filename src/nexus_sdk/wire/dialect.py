@@ -24,6 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from nexus_sdk.values import value
 from nexus_sdk.wire.json import dumps
 from nexus_sdk.wire.sse import StreamEvent
 
@@ -57,7 +58,7 @@ class Slot(NamedTuple):
     kind: SlotKind
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Facts:
     """What the pipeline must know of a request. `deterministic`: temperature 0 or a seed.
     `wants_stream_usage`: the caller's dialect promises token counts at the end of this stream."""
@@ -84,7 +85,7 @@ class ErrorFacts:
     param: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """What an answer needs beyond its own content. `request` is the caller's document; `id`,
     `model` and `created` (seconds since the epoch) stand in where the upstream did not give its

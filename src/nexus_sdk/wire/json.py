@@ -52,9 +52,14 @@ def parse(raw: bytes, *, own_encoding: bool = False) -> Json:
     # What orjson writes holds each key once. Most clients write the same compact form, and then
     # equality with the input proves that nothing was repeated; only other spellings pay for the
     # slow reading.
-    if not own_encoding and orjson.dumps(doc) != raw:
+    if not own_encoding and orjson.dumps(doc) != raw and not _is_indented(doc, raw):
         _refuse_ambiguous(raw)
     return doc
+
+
+def _is_indented(doc: Json, raw: bytes) -> bool:
+    """Is `raw` in the form with a member a line and two blanks a level? OpenAI's API answers so."""
+    return raw[:2] == b"{\n" and orjson.dumps(doc, option=orjson.OPT_INDENT_2) == raw.rstrip()
 
 
 def _refuse_ambiguous(raw: bytes) -> None:

@@ -61,6 +61,10 @@ CHOICE = Kind(lambda value: isinstance(value, (str, dict)), "a string or an obje
 
 type Fields = Mapping[str, Kind]
 
+MISSHAPEN = (AttributeError, LookupError, TypeError, ValueError)
+"""What reading a document may raise that has not the shape of its format. Whoever hands a foreign
+document to a dialect turns these into an error that says whose fault it is."""
+
 
 def check(node: Json, fields: Fields, path: str = "") -> None:
     """Raises Malformed for the first member of `node` that is not of its kind. Null stands for

@@ -74,11 +74,7 @@ def _walk(node: Json, path: Path, found: list[Leaf], text_map: TextMap) -> None:
 
 
 def _walk_object(node: Json, path: Path, found: list[Leaf], text_map: TextMap) -> None:
-    skip, kind_of = text_map.skip, node.get("type")
-    if type(kind_of) is str and kind_of in text_map.typed:
-        skip = skip | text_map.typed[kind_of]
-    if path and path[-1] in text_map.inside:
-        skip = skip | text_map.inside[str(path[-1])]
+    skip = _skipped(node, path, text_map)
     for key, value in node.items():
         if key in skip:
             continue
@@ -90,6 +86,16 @@ def _walk_object(node: Json, path: Path, found: list[Leaf], text_map: TextMap) -
             _walk(value, (*path, key), found, FREE if key in text_map.free else text_map)
         elif kind is int and value > NUMBER_WORTH_READING:
             found.append(Leaf((*path, key), str(value), number=True))
+
+
+def _skipped(node: Json, path: Path, text_map: TextMap) -> frozenset[str]:
+    """The keys of `node` that hold no text."""
+    skip, kind_of = text_map.skip, node.get("type")
+    if type(kind_of) is str and kind_of in text_map.typed:
+        skip = skip | text_map.typed[kind_of]
+    if path and path[-1] in text_map.inside:
+        skip = skip | text_map.inside[str(path[-1])]
+    return skip
 
 
 def address(path: Path) -> str:

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
     from nexus_sdk.model import Event
 
+MAIL: dict[str, Any] = {
+    "hooks": [
+        {
+            "name": "mail",
+            "own": [{"id": "own.mail", "expression": "[a-z]{1,20}@example\\.com"}],
+            "action": "redact",
+        }
+    ]
+}
+"""One rule in place of the default ones, which take a while to compile."""
 ASK: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -37,14 +47,15 @@ def events() -> list[Event]:
 
 @pytest.fixture
 def nexus(events: list[Event]) -> Iterator[nexus_sdk.Nexus]:
-    """The default policy."""
-    with nexus_sdk.Nexus({}, observe=events.append) as made:
+    with nexus_sdk.Nexus({"compliance": MAIL}, observe=events.append) as made:
         yield made
 
 
 @pytest.fixture
 def client(upstream: ModelServer, nexus: nexus_sdk.Nexus) -> nexus_sdk.OpenAI:
-    return nexus_sdk.OpenAI(base_url=f"{upstream.url}/v1", api_key="sk-test", nexus=nexus, max_retries=0)
+    return nexus_sdk.OpenAI(
+        base_url=f"{upstream.url}/v1", api_key="sk-test", nexus=nexus, max_retries=0
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""The official `anthropic` client through the transport: whole answers, streams, tools, refusals, faults."""
+"""The official `anthropic` client through the transport: whole answers, streams, tools, refusals,
+faults."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import anthropic
 import pytest
+from tests.parity.portrait import differences, portrait
 
 from nexus_sdk.transports import family_of
-from tests.parity.portrait import differences, portrait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,9 @@ FAMILY = family_of(anthropic.Anthropic(api_key="k")._client)
 def through_transport(nexus: nexus_sdk.Nexus, upstream: ModelServer) -> anthropic.Anthropic:
     http: Any = importlib.import_module(FAMILY)
     client = http.Client(transport=nexus.transport(FAMILY))
-    return anthropic.Anthropic(base_url=upstream.url, api_key="k", http_client=client, max_retries=0)
+    return anthropic.Anthropic(
+        base_url=upstream.url, api_key="k", http_client=client, max_retries=0
+    )
 
 
 def wrapped(nexus: nexus_sdk.Nexus, upstream: ModelServer) -> anthropic.Anthropic:
@@ -97,7 +100,9 @@ def without_ids(seen: Any) -> Any:
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 @pytest.mark.parametrize(
-    "act", [whole, tool, events_of_stream, helper, tool_stream, thinking, raw], ids=lambda act: act.__name__
+    "act",
+    [whole, tool, events_of_stream, helper, tool_stream, thinking, raw],
+    ids=lambda act: act.__name__,
 )
 def test_it_works_as_without_us(
     act: Callable[[Any], Any],
@@ -148,14 +153,22 @@ def test_an_upstreams_error_is_the_sdks_own_exception(
     with pytest.raises(anthropic.BadRequestError):
         client.messages.create(**ASK, extra_headers={"x-demo": "status=400"})
     with pytest.raises(anthropic.APIStatusError):
-        list(client.messages.create(**ASK, stream=True, extra_headers={"x-demo": "error-event-after=3"}))
+        list(
+            client.messages.create(
+                **ASK, stream=True, extra_headers={"x-demo": "error-event-after=3"}
+            )
+        )
     assert [event["outcome"] for event in events] == ["complete", "failed"]
 
 
 def test_a_stream_that_is_cut_raises(nexus: nexus_sdk.Nexus, upstream: ModelServer) -> None:
     client = through_transport(nexus, upstream)
     with pytest.raises(anthropic.APIError):
-        list(client.messages.create(**ASK, stream=True, extra_headers={"x-demo": "chunks=50;end-after=900"}))
+        list(
+            client.messages.create(
+                **ASK, stream=True, extra_headers={"x-demo": "chunks=50;end-after=900"}
+            )
+        )
 
 
 def test_the_async_client_works_too(
@@ -165,7 +178,9 @@ def test_the_async_client_works_too(
 
     async def main() -> None:
         inner = http.AsyncClient(transport=nexus.async_transport(FAMILY))
-        async with anthropic.AsyncAnthropic(base_url=upstream.url, api_key="k", http_client=inner) as client:
+        async with anthropic.AsyncAnthropic(
+            base_url=upstream.url, api_key="k", http_client=inner
+        ) as client:
             message = await client.messages.create(**ASK)
             assert "ann@example.com" in message.content[0].text
             async with client.messages.stream(**USE_TOOL) as stream:

@@ -1,5 +1,5 @@
-"""A caller's own HTTP client carries our traffic: its mocks, hooks, proxies and certificates stay in force. And the
-transports, for any SDK that is built on httpx or httpx2."""
+"""A caller's own HTTP client carries our traffic: its mocks, hooks, proxies and certificates stay
+in force. And the transports, for any SDK that is built on httpx or httpx2."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from tests.sdk.client.conftest import ASK, MAIL
 
 import nexus_sdk
 from nexus_sdk.results import FAMILY
-from tests.sdk.client.conftest import ASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,11 @@ COMPLETION = {
 CHUNKS = b"".join(
     b"data: %s\n\n" % json.dumps(doc).encode()
     for doc in (
-        {**COMPLETION, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": text}}]}
+        {
+            **COMPLETION,
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": {"content": text}}],
+        }
         for text in ("Hel", "lo ")
     )
 )
@@ -119,7 +123,10 @@ def test_a_mocked_async_client_answers(
 ) -> None:
     async def main() -> tuple[Any, str]:
         client = nexus_sdk.AsyncOpenAI(
-            base_url="http://up.test/v1", api_key="k", nexus=nexus, http_client=aown(family, completion)
+            base_url="http://up.test/v1",
+            api_key="k",
+            nexus=nexus,
+            http_client=aown(family, completion),
         )
         whole = await client.chat.completions.create(**ASK)
         other = client.with_options(http_client=aown(family, stream))
@@ -145,7 +152,7 @@ def test_its_errors_are_the_stock_clients(
     nexus: nexus_sdk.Nexus,
     events: list[Event],
 ) -> None:
-    nexus.reload({"routing": {"retry": {"delay_s": 0}}})
+    nexus.reload({"compliance": MAIL, "routing": {"retry": {"delay_s": 0}}})
     client = made(nexus, own(family, answer), max_retries=2)
     with pytest.raises(error) as told:
         client.chat.completions.create(**ASK, **extra)
@@ -229,7 +236,8 @@ def test_the_other_colour_is_no_client(nexus: nexus_sdk.Nexus) -> None:
         made(nexus, aown(FAMILY, completion))
 
 
-# ---- transports, and clients that were made before -----------------------------------------------------------------
+# ---- transports, and clients that were made before
+# -----------------------------------------------------------------
 
 BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "I am ann@example.com"}]}
 
@@ -239,7 +247,9 @@ def test_a_plain_client_is_governed(
     family: str, nexus: nexus_sdk.Nexus, upstream: ModelServer, events: list[Event]
 ) -> None:
     http: Any = importlib.import_module(family)
-    with http.Client(transport=nexus.transport(family, user="ann", tags={"team": "blue"})) as client:
+    with http.Client(
+        transport=nexus.transport(family, user="ann", tags={"team": "blue"})
+    ) as client:
         answer = client.post(f"{upstream.url}/v1/chat/completions", json=BODY)
     assert answer.status_code == 200
     assert "ann@example.com" in answer.json()["choices"][0]["message"]["content"]
@@ -285,7 +295,7 @@ def test_a_refusal_is_a_response(
     family: str, nexus: nexus_sdk.Nexus, upstream: ModelServer, events: list[Event]
 ) -> None:
     http: Any = importlib.import_module(family)
-    nexus.reload({"switches": {"kill": True, "kill_reason": "an incident"}})
+    nexus.reload({"compliance": MAIL, "switches": {"kill": True, "kill_reason": "an incident"}})
     client = http.Client(transport=nexus.transport(family))
     answer = client.post(f"{upstream.url}/v1/chat/completions", json=BODY)
     assert answer.status_code == 403
@@ -300,7 +310,9 @@ def test_a_password_in_the_address_is_told_to_nobody(
 ) -> None:
     http: Any = importlib.import_module(FAMILY)
     url = upstream.url.replace("http://", "http://ann:s3cret@")
-    answer = http.Client(transport=nexus.transport(FAMILY)).post(f"{url}/v1/chat/completions", json=BODY)
+    answer = http.Client(transport=nexus.transport(FAMILY)).post(
+        f"{url}/v1/chat/completions", json=BODY
+    )
     assert answer.status_code == 200
     assert upstream.requests[0].headers["authorization"].startswith("Basic ")
     assert "s3cret" not in json.dumps(events) + str(answer.headers)
@@ -341,7 +353,9 @@ def test_the_stock_client_is_wrapped(
     client.with_options(timeout=9).responses.create(model="gpt-4o", input="Hello")
     assert len(events) == 2
     with pytest.raises(openai.APIStatusError):
-        client.chat.completions.create(**ASK, extra_headers={"x-demo": "status=500;retry-after-ms=1"})
+        client.chat.completions.create(
+            **ASK, extra_headers={"x-demo": "status=500;retry-after-ms=1"}
+        )
     assert len(events) == 3
 
 

@@ -1,4 +1,5 @@
-"""Copies, pickles, threads, event loops, forks, the end of a process; and a policy that changes under load."""
+"""Copies, pickles, threads, event loops, forks, the end of a process; and a policy that changes
+under load."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.sdk.client.conftest import ASK, MAIL
 
 import nexus_sdk
-from tests.sdk.client.conftest import ASK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,16 +25,8 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Event
 
 PROBE = {"model": "bench", "messages": [{"role": "user", "content": "I am ann@example.com"}]}
-NO_MAIL = {
-    "compliance": {
-        "hooks": [
-            {"name": "mail", "packs": ["nexus/pii"], "action": "approve", "rules": {"pii.email": "block"}}
-        ]
-    }
-}
-MASKED: dict[str, Any] = {
-    "compliance": {"hooks": [{"name": "mail", "packs": ["nexus/pii"], "action": "redact"}]}
-}
+MASKED: dict[str, Any] = {"compliance": MAIL}
+NO_MAIL: dict[str, Any] = {"compliance": {"hooks": [{**MAIL["hooks"][0], "action": "block"}]}}
 
 
 def test_results_are_pickled_and_copied(client: nexus_sdk.OpenAI) -> None:
@@ -140,22 +133,30 @@ def test_a_script_that_just_ends_leaves_its_trail(upstream: ModelServer, tmp_pat
     file = tmp_path / "script.py"
     file.write_text(SCRIPT.format(url=f"{upstream.url}/v1"))
     environ = {**os.environ, "NEXUS_STATE_DIR": str(tmp_path / "state")}
-    done = subprocess.run([sys.executable, "-W", "error", file], env=environ, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", file], env=environ, capture_output=True, text=True
+    )
     assert done.stderr == ""
     assert done.stdout.split() == ["chatcmpl", "resp_", "True"]
-    trail = b"".join(path.read_bytes() for path in (tmp_path / "state" / "audit").rglob("*") if path.is_file())
+    trail = b"".join(
+        path.read_bytes() for path in (tmp_path / "state" / "audit").rglob("*") if path.is_file()
+    )
     assert trail.count(b'"endpoint"') == 3
 
 
 def test_a_clients_own_policy_ends_with_it(upstream: ModelServer) -> None:
-    with nexus_sdk.OpenAI(base_url=f"{upstream.url}/v1", api_key="k", policy={}) as client:
+    with nexus_sdk.OpenAI(
+        base_url=f"{upstream.url}/v1", api_key="k", policy={"compliance": MAIL}
+    ) as client:
         client.chat.completions.create(**ASK)
         threads = [t for t in threading.enumerate() if t.name.startswith("nexus-spool")]
     assert client.is_closed()
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_a_shared_policy_does_not(client: nexus_sdk.OpenAI, upstream: ModelServer, nexus: nexus_sdk.Nexus) -> None:
+def test_a_shared_policy_does_not(
+    client: nexus_sdk.OpenAI, upstream: ModelServer, nexus: nexus_sdk.Nexus
+) -> None:
     client.close()
     other = nexus_sdk.OpenAI(base_url=f"{upstream.url}/v1", api_key="k", nexus=nexus)
     assert other.chat.completions.create(**ASK).choices
@@ -195,6 +196,6 @@ def test_a_stream_ends_under_the_policy_that_it_began_with(
 ) -> None:
     first = nexus.reload(MASKED)
     stream = client.chat.completions.create(**ASK, stream=True)
-    nexus.reload({"switches": {"kill": True}})
+    nexus.reload({"compliance": MAIL, "switches": {"kill": True}})
     assert len(list(stream)) > 2
     assert [(event["policy"], event["outcome"]) for event in events] == [(first, "complete")]

@@ -1,4 +1,5 @@
-"""Whatever an upstream answers, our way of building its object and the stock client's way give the same."""
+"""Whatever an upstream answers, our way of building its object and the stock client's way give the
+same."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai._models import construct_type
+from tests.parity.portrait import differences, portrait
 
 from nexus_sdk import embeddings, stock_objects
 from nexus_sdk.wire.sse import StreamEvent
-from tests.parity.portrait import differences, portrait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +46,19 @@ COMPLETION = {
                 "role": "assistant",
                 "content": "Hello",
                 "refusal": None,
-                "tool_calls": [CALL, {"id": "c", "type": "custom", "custom": {"name": "g", "input": "x"}}],
+                "tool_calls": [
+                    CALL,
+                    {"id": "c", "type": "custom", "custom": {"name": "g", "input": "x"}},
+                ],
                 "annotations": [
                     {
                         "type": "url_citation",
-                        "url_citation": {"start_index": 0, "end_index": 1, "title": "t", "url": "u"},
+                        "url_citation": {
+                            "start_index": 0,
+                            "end_index": 1,
+                            "title": "t",
+                            "url": "u",
+                        },
                     }
                 ],
             },
@@ -114,7 +123,12 @@ RESPONSE = {
 }
 EVENTS = [
     {"type": "response.created", "sequence_number": 0, "response": RESPONSE},
-    {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0, "item": ITEMS[0]},
+    {
+        "type": "response.output_item.added",
+        "sequence_number": 1,
+        "output_index": 0,
+        "item": ITEMS[0],
+    },
     {
         "type": "response.output_text.delta",
         "sequence_number": 2,
@@ -148,7 +162,9 @@ VALUES = st.one_of(
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every container and key in a document."""
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
     for key in keys:
         yield value, key
         yield from places(value[key])
@@ -200,15 +216,19 @@ def test_the_samples_are_built_the_quick_way(endpoint: str, doc: dict[str, Any])
 def test_a_spoiled_whole_answer_is_built_as_the_stock_client_does(data: st.DataObject) -> None:
     endpoint, doc = data.draw(st.sampled_from([("chat", COMPLETION), ("responses", RESPONSE)]))
     doc = data.draw(spoiled(doc))
-    built = stock_objects.whole(endpoint, json.dumps(doc).encode())
-    if built is not None:
-        same(built, stock(stock_objects.WHOLE[endpoint], doc))
+    body, kind = json.dumps(doc).encode(), stock_objects.WHOLE[endpoint]
+    for built in (stock_objects.whole(endpoint, body), stock_objects.from_document(kind, doc)):
+        if built is not None:
+            same(built, stock(kind, doc))
 
 
 @settings(max_examples=200, deadline=None)
 @given(spoiled(CHUNK))
 def test_a_spoiled_chunk_is_built_as_the_stock_client_does(doc: dict[str, Any]) -> None:
-    same(stock_objects.chunk(event(doc)), construct_type(type_=stock_objects.EVENT["chat"], value=doc))
+    same(
+        stock_objects.chunk(event(doc)),
+        construct_type(type_=stock_objects.EVENT["chat"], value=doc),
+    )
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+from tests.sdk.client.conftest import ASK, MAIL
 
 import nexus_sdk
-from tests.sdk.client.conftest import ASK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,9 @@ SECRET = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is B
 WAYS: dict[str, Any] = {
     "chat": lambda client: client.chat.completions.create(**SECRET),
     "chat stream": lambda client: client.chat.completions.create(**SECRET, stream=True),
-    "chat, the long way": lambda client: client.chat.completions.create(**SECRET, extra_query={"a": "1"}),
+    "chat, the long way": lambda client: client.chat.completions.create(
+        **SECRET, extra_query={"a": "1"}
+    ),
     "chat raw": lambda client: client.chat.completions.with_raw_response.create(**SECRET),
     "responses": lambda client: client.responses.create(model="gpt-4o", input="What is Bluebird?"),
     "embeddings": lambda client: client.embeddings.create(model="m", input="What is Bluebird?"),
@@ -51,7 +53,11 @@ def test_a_blocked_request(
     error = told.value
     assert isinstance(error, nexus_sdk.PolicyBlocked)
     assert isinstance(error, openai.PermissionDeniedError)
-    assert (error.status_code, error.code, error.rules) == (403, "policy_blocked", ("acme.code-name",))
+    assert (error.status_code, error.code, error.rules) == (
+        403,
+        "policy_blocked",
+        ("acme.code-name",),
+    )
     assert error.request_id == events[0]["id"]
     assert error.response.headers["x-nexus-request-id"] == events[0]["id"]
     assert error.request.method == "POST"
@@ -120,7 +126,8 @@ def test_a_limit(
     nexus: nexus_sdk.Nexus,
     upstream: ModelServer,
 ) -> None:
-    nexus.reload({"limits": [{"name": "few", "unit": "requests", "max": 1, "window": window}]})
+    limit = {"name": "few", "unit": "requests", "max": 1, "window": window}
+    nexus.reload({"compliance": MAIL, "limits": [limit]})
     client.chat.completions.create(**ASK)
     with pytest.raises(openai.RateLimitError) as told:
         client.chat.completions.create(**ASK, **extra)
@@ -135,10 +142,10 @@ def test_a_limit(
 def test_any_other_refusal_is_the_stock_class_of_its_status(
     client: nexus_sdk.OpenAI, nexus: nexus_sdk.Nexus
 ) -> None:
-    nexus.reload({"switches": {"kill": True, "kill_reason": "an incident"}})
+    nexus.reload({"compliance": MAIL, "switches": {"kill": True, "kill_reason": "an incident"}})
     with pytest.raises(openai.PermissionDeniedError, match="an incident"):
         client.chat.completions.create(**ASK)
-    nexus.reload({"routing": {"unlisted": "refuse"}})
+    nexus.reload({"compliance": MAIL, "routing": {"unlisted": "refuse"}})
     with pytest.raises(openai.NotFoundError, match="gpt-4o"):
         client.chat.completions.create(**ASK)
 

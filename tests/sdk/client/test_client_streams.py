@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-
 from tests.sdk.client.conftest import ASK
 
 if TYPE_CHECKING:

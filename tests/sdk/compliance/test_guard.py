@@ -107,6 +107,7 @@ VALUES = [
 TEXTS = st.lists(st.one_of(st.sampled_from(VALUES), st.text(max_size=6), st.sampled_from(" .,:;-_@/()[]{}<>=\"'\n\t0159aAzZ")), max_size=12).map("".join)
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=5000, deadline=None)
 @given(TEXTS, st.lists(st.integers(0, 10_000), max_size=12))
 def test_cuts_do_not_matter(text: str, places: list[int]) -> None:

@@ -73,6 +73,11 @@ class SyncBody:
         """The next bytes as soon as they are there; b"" at the end. Raises StreamBroken."""
         return finish(self._stream.read())
 
+    def finish(self) -> None:
+        """The stream's end marker has come: keep the connection if its end is near, else close
+        it."""
+        finish(self._stream.finish())
+
     def close(self) -> None:
         """Any number of times. Before the end, the upstream's connection is closed at once."""
         self._stream.close()

@@ -88,6 +88,11 @@ class AsyncBody:
         cancellation closes the upstream's connection."""
         return await self._stream.read()
 
+    async def finish(self) -> None:
+        """The stream's end marker has come: keep the connection if its end is near, else close
+        it."""
+        await self._stream.finish()
+
     async def close(self) -> None:
         """Any number of times. Before the end, the upstream's connection is closed at once."""
         self._stream.close()

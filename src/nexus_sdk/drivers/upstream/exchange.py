@@ -11,6 +11,7 @@ that the peer had closed while it was idle, see `STALE_S`.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ MAX_ERROR_BYTES = 1024 * 1024
 length."""
 MAX_PIECE_BYTES = 1024 * 1024
 """The most that is decoded at a time."""
+SETTLE_S, SETTLE_BYTES = 0.05, 16 * 1024
+"""What may still come, and for how long, after a stream's end marker. Usually it is the last chunk
+of the HTTP body, which is there already."""
 STALE_S = 1.0
 """A kept connection that ends within this time of a request, without one byte of an answer, was
 already closed by the peer, and the request is sent once more on a new one. After longer the peer
@@ -178,6 +182,19 @@ class Talk:
                 return b""
             if piece := gunzip.feed(data, min(room, MAX_PIECE_BYTES)):
                 return piece
+
+    async def settle(self) -> None:
+        """The reader has all that it wanted. What is left is read when it is next to nothing and
+        comes at once, so that the connection serves others; otherwise the connection is closed."""
+        self._deadline = time.monotonic() + SETTLE_S
+        left = 0
+        with contextlib.suppress(*CAUGHT):
+            while left <= SETTLE_BYTES:
+                piece = await self.read(MAX_PIECE_BYTES)
+                if not piece:
+                    return
+                left += len(piece)
+        self.close()
 
     def close(self) -> None:
         """Give the connection up, if it is still ours."""
@@ -317,6 +334,15 @@ class Stream:
             raise StreamBroken(talk.explain(err)) from None
         except BaseException:
             talk.close()
+            raise
+
+    async def finish(self) -> None:
+        """The stream said its last word: wait a moment for the end of the body, so that the
+        connection can be kept, and close it otherwise."""
+        try:
+            await self._talk.settle()
+        except BaseException:
+            self._talk.close()
             raise
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-from spool_lab import (
+from tests.sdk.drivers.spool.spool_lab import (
     KEY,
     Disk,
     all_lines,

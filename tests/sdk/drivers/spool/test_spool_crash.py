@@ -10,7 +10,15 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
-from spool_lab import KEY, Disk, all_lines, event, new_spool, newest, segment_files
+from tests.sdk.drivers.spool.spool_lab import (
+    KEY,
+    Disk,
+    all_lines,
+    event,
+    new_spool,
+    newest,
+    segment_files,
+)
 
 from nexus_sdk.drivers.spool import events, verify
 from nexus_sdk.errors import AuditUnavailable

@@ -9,7 +9,15 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from spool_lab import KEY, Disk, event, new_spool, newest, recovered, segment_files
+from tests.sdk.drivers.spool.spool_lab import (
+    KEY,
+    Disk,
+    event,
+    new_spool,
+    newest,
+    recovered,
+    segment_files,
+)
 
 from nexus_sdk.drivers.spool import engine, events, pending, verify
 from nexus_sdk.errors import AuditUnavailable

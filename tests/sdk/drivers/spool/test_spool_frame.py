@@ -8,7 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spool_lab import KEY, OTHER_KEY
+from tests.sdk.drivers.spool.spool_lab import KEY, OTHER_KEY
 
 from nexus_sdk.drivers.spool.frame import GENESIS, Seal, Tip, parse, stamp
 

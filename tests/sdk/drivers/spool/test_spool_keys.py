@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nexus_sdk.drivers.spool import keys, load_or_create_key
+from nexus_sdk.drivers.spool import load_or_create_key
 from nexus_sdk.errors import BadSettings
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def test_links_and_folders_are_refused(tmp_path: Path) -> None:
 def test_a_key_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_or_create_key(tmp_path / "key")
     mine = os.geteuid()
-    monkeypatch.setattr(keys.os, "geteuid", lambda: mine + 1)
+    monkeypatch.setattr("nexus_sdk.drivers.spool.keys.os.geteuid", lambda: mine + 1)
     if mine == 0:
         os.chown(tmp_path / "key", 4711, 4711)
     with pytest.raises(BadSettings, match="belongs to user"):

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spool_lab import Disk, event, new_spool, newest, segment_files, write_chain
+from tests.sdk.drivers.spool.spool_lab import (
+    Disk,
+    event,
+    new_spool,
+    newest,
+    segment_files,
+    write_chain,
+)
 
 from nexus_sdk.drivers.spool import Entry, chains, events, tail
 

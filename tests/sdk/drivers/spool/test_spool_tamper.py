@@ -6,7 +6,16 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from spool_lab import KEY, OTHER_KEY, Disk, event, new_spool, newest, segment_files, write_chain
+from tests.sdk.drivers.spool.spool_lab import (
+    KEY,
+    OTHER_KEY,
+    Disk,
+    event,
+    new_spool,
+    newest,
+    segment_files,
+    write_chain,
+)
 
 from nexus_sdk.drivers.spool import Problem, verify
 from nexus_sdk.drivers.spool.frame import Seal, Tip, parse, stamp

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spool_lab import KEY, Disk, all_lines, event, new_spool, newest, segment_files, write_chain
+from tests.sdk.drivers.spool.spool_lab import (
+    KEY,
+    Disk,
+    all_lines,
+    event,
+    new_spool,
+    newest,
+    segment_files,
+    write_chain,
+)
 
 from nexus_sdk.drivers.spool import Spool, Stats, events, frame, verify
 from nexus_sdk.drivers.spool.pending import LoopWaiter

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dialect_golden as golden
 import pytest
-from dialect_golden import USER, answer, asked, chunk, message_of, user
+from tests.sdk.wire.dialects.dialect_golden import USER, answer, asked, chunk, message_of, user
 
 from nexus_sdk.errors import Malformed, UpstreamFailed
 from nexus_sdk.wire.dialect import event as new_event

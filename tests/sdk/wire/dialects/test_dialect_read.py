@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dialect_golden import MINIMAL, USER
+from tests.sdk.wire.dialects.dialect_golden import MINIMAL, USER
 
 from nexus_sdk.errors import Malformed
 from nexus_sdk.wire.dialect import Facts

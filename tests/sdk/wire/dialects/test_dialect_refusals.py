@@ -6,7 +6,7 @@ from typing import Any
 
 import dialect_golden as golden
 import pytest
-from dialect_golden import MINIMAL, USER, user
+from tests.sdk.wire.dialects.dialect_golden import MINIMAL, USER, user
 
 from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
 from nexus_sdk.wire.dialects import DIALECTS

@@ -6,7 +6,7 @@ from typing import Any
 
 import dialect_golden as golden
 import pytest
-from dialect_golden import USER, answer, asked, chunk, message_of, user
+from tests.sdk.wire.dialects.dialect_golden import USER, answer, asked, chunk, message_of, user
 
 from nexus_sdk.model import Usage
 from nexus_sdk.wire import canonical, counts

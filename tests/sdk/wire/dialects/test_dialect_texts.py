@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dialect_golden import user
+from tests.sdk.wire.dialects.dialect_golden import user
 
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.texts import leaves

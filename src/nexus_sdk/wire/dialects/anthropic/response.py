@@ -123,13 +123,11 @@ def stream_usage(doc: Json) -> Usage | None:
 def read_usage(told: Json) -> Usage | None:
     if not isinstance(told, dict) or "output_tokens" not in told:
         return None
-    read, written = (
-        told.get("cache_read_input_tokens") or 0,
-        told.get("cache_creation_input_tokens") or 0,
-    )
+    read = counts.count(told.get("cache_read_input_tokens"))
+    written = counts.count(told.get("cache_creation_input_tokens"))
     return Usage(
-        input=(told.get("input_tokens") or 0) + read + written,
-        output=told["output_tokens"] or 0,
+        input=counts.count(told.get("input_tokens")) + read + written,
+        output=counts.count(told["output_tokens"]),
         cache_read=read,
         cache_write=written,
         reasoning=counts.first(told, counts.REASONING),

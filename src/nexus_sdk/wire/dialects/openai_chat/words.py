@@ -10,7 +10,7 @@ TEXT = TextMap(
         "role", "type", "id", "object", "model", "models", "tool_call_id", "item_id",
         "finish_reason", "origin", "native_finish_reason", "stop_reason", "service_tier",
         "system_fingerprint", "reasoning_effort", "verbosity", "detail", "modalities", "file_id",
-        "obfuscation", "logprobs", "created", "signature", "encrypted_content", "encrypted_index",
+        "obfuscation", "logprobs", "created", "usage", "signature", "encrypted_content", "encrypted_index",
         "input_audio", "cache_control", "provider", "status", "phase", "media_type",
     }),
     json_text=frozenset({"arguments", "partial_json"}),
