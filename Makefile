@@ -8,7 +8,6 @@
 .PHONY: help demo test test-slow check bench bench-peers format lock clean FORCE
 
 BIN := .venv/bin
-RUN := .venv/.stamp-run
 DEV := .venv/.stamp-dev
 ARGS ?=
 # The tests run side by side; more than four workers cost more to start than they save.
@@ -17,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: $(RUN) ## the sidecar, a made-up provider and a few calls, on this machine alone
+demo: $(DEV) ## a model server on this machine and every feature once: no key, no network
 	@$(BIN)/nexus demo $(ARGS)
 
 test: $(DEV) ## every test but the slow ones, without network
@@ -47,13 +46,10 @@ clean: ## remove .venv, caches and build results
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src agent tui tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(RUN): pyproject.toml requirements.lock
-	@scripts/venv run
-
 $(DEV): pyproject.toml requirements.lock requirements-dev.lock
 	@scripts/venv dev
 
 # An environment that was copied here together with its folder still points at the folder it came from.
 ifneq ($(shell cat .venv/.home 2>/dev/null),$(CURDIR))
-$(RUN) $(DEV): FORCE
+$(DEV): FORCE
 endif

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
-from nexus_sdk.errors import UpstreamFailed
+from nexus_sdk.errors import LimitExceeded, UpstreamFailed
 from nexus_sdk.model import Failure, Refused, Response
 from nexus_sdk.pipe import Opening, StreamPipe
 from nexus_sdk.stages import answering, limits, retry
@@ -57,12 +57,20 @@ def send(exchange: Exchange, call: Call, plan: Plan) -> Flow[Sent]:
     """Raises UpstreamFailed when nobody answers, LimitExceeded when the budget does not allow any
     target."""
     index: int | None = 0
+    refused: LimitExceeded | None = None
     while index is not None:
-        found = yield from _target(exchange, call, plan.steps[index])
+        try:
+            found = yield from _target(exchange, call, plan.steps[index])
+        except LimitExceeded as err:
+            refused = err
+            index = plan.moves_on(index, "429")
+            continue
         if isinstance(found, Sent):
             return found
-        missed = found
+        missed, refused = found, None
         index = plan.moves_on(index, missed.fault)
+    if refused is not None:
+        raise refused
     if isinstance(missed.reply, Failure):
         raise answering.failed(missed.reply, exchange.trail.attempts)
     assert missed.sent is not None

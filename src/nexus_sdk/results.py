@@ -168,8 +168,8 @@ class GovernedStream(Stream[Any]):
         self._client = client
         self._iterator = _objects(self._begun, events, BUILD[request.endpoint])
 
-    @property  # type: ignore[override]  # made when somebody looks at it
-    def response(self) -> Any:
+    @property
+    def response(self) -> Any:  # type: ignore[override]  # made when somebody looks at it
         """The HTTP response: status, headers, request."""
         return self._begun.response
 
@@ -188,8 +188,8 @@ class GovernedAsyncStream(AsyncStream[Any]):
         self._client = client
         self._iterator = _aobjects(self._begun, events, BUILD[request.endpoint])
 
-    @property  # type: ignore[override]  # made when somebody looks at it
-    def response(self) -> Any:
+    @property
+    def response(self) -> Any:  # type: ignore[override]  # made when somebody looks at it
         """The HTTP response: status, headers, request."""
         return self._begun.response
 

@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.parity.sides import Call
 
-ASK = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Say this is a test, Zoë"}]}
+ASK: dict[str, Any] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": "Say this is a test, Zoë"}],
+}
 TOOLS = [
     {
         "type": "function",

@@ -61,7 +61,7 @@ def test_the_last_of_many_failures_is_raised(route: str, colour: str) -> None:
 @pytest.mark.parametrize("told", ["true", "false"])
 def test_the_upstream_may_say_whether_to_try_again(told: str, colour: str) -> None:
     """`x-should-retry` wins over the status, and the caller sees it."""
-    asked = {"max_retries": 1, "default_headers": {"x-demo": "status=400"}}
+    asked: dict[str, Any] = {"max_retries": 1, "default_headers": {"x-demo": "status=400"}}
     stock, ours = (
         watch(
             side,
@@ -175,7 +175,7 @@ def test_nothing_of_an_oddly_framed_stream_is_lost(ask: Any, demo: str, colour: 
 
 
 def test_the_reason_is_told(closed_port: str) -> None:
-    ours = watch("ours", "sync", lambda client: _said(client), base_url=closed_port)
+    ours = watch("ours", "sync", _said, base_url=closed_port)
     assert ours.outcome[1][1].startswith("'Connection error: ")
     assert "refused" in ours.outcome[1][1]
 

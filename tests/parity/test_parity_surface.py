@@ -19,7 +19,7 @@ import nexus_sdk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RESPOND = {"model": "gpt-4o", "input": "Say this is a test"}
+RESPOND: dict[str, Any] = {"model": "gpt-4o", "input": "Say this is a test"}
 
 
 class Weather(pydantic.BaseModel):

@@ -93,8 +93,7 @@ def raw(client: Any) -> Any:
 def without_ids(seen: Any) -> Any:
     """The upstream counts its answers."""
     if isinstance(seen, dict):
-        kept = {k: without_ids(v) for k, v in seen.items() if k not in COUNTED}
-        return kept
+        return {k: without_ids(v) for k, v in seen.items() if k not in COUNTED}
     return [without_ids(item) for item in seen] if isinstance(seen, list) else seen
 
 

@@ -165,7 +165,7 @@ def test_a_mocked_stream_that_breaks_raises(
     family: str, nexus: nexus_sdk.Nexus, events: list[Event]
 ) -> None:
     items = []
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(openai.APIConnectionError):  # noqa: PT012  it raises on the way
         for item in made(nexus, own(family, cut)).chat.completions.create(**ASK, stream=True):
             items.append(item)  # noqa: PERF402  what came before the error counts
     assert items
@@ -239,7 +239,10 @@ def test_the_other_colour_is_no_client(nexus: nexus_sdk.Nexus) -> None:
 # ---- transports, and clients that were made before
 # -----------------------------------------------------------------
 
-BODY = {"model": "gpt-4o", "messages": [{"role": "user", "content": "I am ann@example.com"}]}
+BODY: dict[str, Any] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": "I am ann@example.com"}],
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Event
 
 RULE = {"id": "acme.code-name", "words": ["Bluebird"]}
-NO_BLUEBIRD = {
+NO_BLUEBIRD: dict[str, Any] = {
     "compliance": {
         "hooks": [
             {"name": "names", "stages": ["request", "response"], "own": [RULE], "action": "block"}
         ]
     }
 }
-SECRET = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is Bluebird?"}]}
+SECRET: dict[str, Any] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": "What is Bluebird?"}],
+}
 WAYS: dict[str, Any] = {
     "chat": lambda client: client.chat.completions.create(**SECRET),
     "chat stream": lambda client: client.chat.completions.create(**SECRET, stream=True),
@@ -85,7 +88,7 @@ def test_a_stream_that_is_blocked_on_its_way(
     said = "say=" + "%20".join(["once", "upon", "a", "time"] * 20) + "%20Bluebird%20sang"
     text = ""
     stream = client.chat.completions.create(**ASK, stream=True, extra_headers={"x-demo": said})
-    with pytest.raises(nexus_sdk.PolicyBlocked) as told:
+    with pytest.raises(nexus_sdk.PolicyBlocked) as told:  # noqa: PT012  some raise on the way
         for chunk in stream:
             text += chunk.choices[0].delta.content or ""
     assert text.startswith("once upon")

@@ -120,7 +120,8 @@ def test_another_thread_may_close_it(
 def test_an_error_of_the_callers_own_ends_it(
     client: nexus_sdk.OpenAI, upstream: ModelServer, events: list[Event]
 ) -> None:
-    with pytest.raises(ZeroDivisionError), client.chat.completions.create(**LONG) as stream:
+    stream = client.chat.completions.create(**LONG)
+    with pytest.raises(ZeroDivisionError), stream:  # noqa: PT012  it raises on the way
         for _ in stream:
             raise ZeroDivisionError
     assert left(upstream)
