@@ -5,7 +5,7 @@
 #   make PYTHON=/path/to/python3.13 test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench bench-peers format lock clean FORCE
+.PHONY: help demo test test-slow test-openai2 check bench bench-peers format lock clean FORCE
 
 BIN := .venv/bin
 DEV := .venv/.stamp-dev
@@ -14,7 +14,7 @@ ARGS ?=
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(DEV) ## a model server on this machine and every feature once: no key, no network
 	@$(BIN)/nexus demo $(ARGS)
@@ -24,6 +24,9 @@ test: $(DEV) ## every test but the slow ones, without network
 
 test-slow: $(DEV) ## every test, the slow ones too
 	@$(PYTEST) $(ARGS)
+
+test-openai2: ## the client's tests on the last openai 2, in an environment of their own
+	@scripts/test-openai2 $(ARGS)
 
 check: $(DEV) ## format, lint, types, import directions, dead code, dependencies
 	@scripts/check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 
 import pytest
@@ -31,9 +32,13 @@ def rules() -> StreamRules:
     return StreamRules(Scanner(every_rule()))
 
 
+def names(group: list[Found]) -> list[str]:
+    return sorted({hit.rule.id for hit in group})
+
+
 def decide(text: str, hits: list[Found]) -> list[Edit]:
     return [
-        Edit(group[0].start, max(hit.end for hit in group), f"[{'+'.join(sorted({h.rule.id for h in group}))}]")
+        Edit(group[0].start, max(hit.end for hit in group), "[" + "+".join(names(group)) + "]")
         for group in clusters(hits)
     ]
 
@@ -59,7 +64,7 @@ def streamed(pieces: list[str]) -> str:
 
 def cut(text: str, places: list[int]) -> list[str]:
     marks = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
-    return [text[low:high] for low, high in zip(marks, marks[1:], strict=False)]
+    return [text[low:high] for low, high in itertools.pairwise(marks)]
 
 
 VALUES = [
@@ -104,7 +109,10 @@ VALUES = [
     "5",
     "/",
 ]
-TEXTS = st.lists(st.one_of(st.sampled_from(VALUES), st.text(max_size=6), st.sampled_from(" .,:;-_@/()[]{}<>=\"'\n\t0159aAzZ")), max_size=12).map("".join)
+MARKS = st.sampled_from(" .,:;-_@/()[]{}<>=\"'\n\t0159aAzZ")
+TEXTS = st.lists(st.one_of(st.sampled_from(VALUES), st.text(max_size=6), MARKS), max_size=12).map(
+    "".join
+)
 
 
 @pytest.mark.timeout(300)

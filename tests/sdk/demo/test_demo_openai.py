@@ -101,9 +101,9 @@ def test_a_chat_stream_without_usage_asked_for_has_none(client: OpenAI) -> None:
 
 def test_several_choices_are_interleaved(client: OpenAI) -> None:
     asked = {"model": "m", "messages": messages("hi"), "n": 2}
-    whole = client.chat.completions.create(**asked)  # type: ignore[call-overload]
+    whole = client.chat.completions.create(**asked)
     assert [choice.index for choice in whole.choices] == [0, 1]
-    chunks = list(client.chat.completions.create(**asked, stream=True))  # type: ignore[call-overload]
+    chunks = list(client.chat.completions.create(**asked, stream=True))
     assert [chunk.choices[0].index for chunk in chunks[:4]] == [0, 1, 0, 1]
 
 
@@ -194,7 +194,7 @@ def test_the_token_limit_cuts_the_answer(client: OpenAI) -> None:
 
 def test_thinking_and_refusing(client: OpenAI) -> None:
     asked = {"model": "m;think=hmm%20so;refuse=I%20will%20not", "messages": messages("hi")}
-    message = client.chat.completions.create(**asked).choices[0].message  # type: ignore[call-overload]
+    message = client.chat.completions.create(**asked).choices[0].message
     assert (message.content, message.refusal) == (None, "I will not")
     assert message.reasoning_content == "hmm so"
     with client.chat.completions.stream(**asked) as stream:

@@ -175,7 +175,7 @@ def test_async_callers_in_two_loops_do_not_block_them(tmp_path: Path) -> None:
     disk = Disk()
     spool = new_spool(tmp_path, disk)
     spool.append_strict(event(-1))
-    disk.gate = threading.Event()
+    gate = disk.gate = threading.Event()
     ticks: list[int] = []
 
     async def main(first: int) -> None:
@@ -185,7 +185,7 @@ def test_async_callers_in_two_loops_do_not_block_them(tmp_path: Path) -> None:
             for tick in range(10):
                 await asyncio.sleep(0)
                 ticks.append(tick)
-            disk.gate.set()
+            gate.set()
 
     threads = [threading.Thread(target=asyncio.run, args=(main(first),)) for first in (0, 100)]
     for thread in threads:
@@ -201,7 +201,7 @@ def test_a_cancelled_async_caller_harms_nobody(tmp_path: Path) -> None:
     disk = Disk()
     spool = new_spool(tmp_path, disk)
     spool.append_strict(event(0))
-    disk.gate = threading.Event()
+    gate = disk.gate = threading.Event()
 
     async def main() -> None:
         task = asyncio.ensure_future(spool.append_strict_async(event(1)))
@@ -209,7 +209,7 @@ def test_a_cancelled_async_caller_harms_nobody(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        disk.gate.set()
+        gate.set()
         await spool.append_strict_async(event(2))
 
     asyncio.run(main())

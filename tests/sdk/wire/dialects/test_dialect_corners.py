@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import dialect_golden as golden
 import pytest
+from tests.sdk.wire.dialects import dialect_golden as golden
 from tests.sdk.wire.dialects.dialect_golden import USER, answer, asked, chunk, message_of, user
 
 from nexus_sdk.errors import Malformed, UpstreamFailed

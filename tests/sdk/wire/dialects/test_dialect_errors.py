@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import dialect_golden as golden
 import pytest
+from tests.sdk.wire.dialects import dialect_golden as golden
 
 from nexus_sdk.errors import NexusError, Unsupported, UpstreamFailed
 from nexus_sdk.model import Usage

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import dialect_golden as golden
 import pytest
+from tests.sdk.wire.dialects import dialect_golden as golden
 
 from nexus_sdk.errors import Unsupported
 from nexus_sdk.wire.dialects import DIALECTS

@@ -8,7 +8,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import anthropic
-import dialect_golden as golden
 import httpx2
 import openai
 import pytest
@@ -16,6 +15,7 @@ from anthropic.types import Message, RawMessageStreamEvent
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
+from tests.sdk.wire.dialects import dialect_golden as golden
 
 from nexus_sdk.errors import Blocked, LimitExceeded, Malformed
 from nexus_sdk.wire.dialects import DIALECTS

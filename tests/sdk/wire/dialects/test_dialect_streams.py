@@ -7,10 +7,10 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import dialect_golden as golden
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.sdk.wire.dialects import dialect_golden as golden
 
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.wire.dialect import event as new_event

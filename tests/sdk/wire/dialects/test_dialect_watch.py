@@ -6,10 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import dialect_golden as golden
 import pytest
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
+from tests.sdk.wire.dialects import dialect_golden as golden
 
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.sse import StreamEvent
