@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily
+
+from nexus_sdk.drivers.spool import Stats
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nexus_sdk.model import Event
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -90,14 +95,14 @@ class Metrics:
         self._errors = self._counter("errors", "Requests that ended in an error.", "code")
         self._tokens = self._counter("tokens", "Tokens used.", "provider", "model", "kind")
         self._cost = self._counter("cost_usd", "Cost of requests in USD.", "provider", "model")
-        self._fail_open = self._counter(
-            "fail_open", "Times a stage let a request pass because it could not decide.", "stage"
-        )
         self._refused = self._counter("refused", "Requests refused by the HTTP front.", "code")
         self._in_flight = self._gauge("in_flight", "Requests being served.")
-        self._spool_events = self._gauge("spool_events", "Audit events not yet shipped.")
-        self._spool_bytes = self._gauge("spool_bytes", "Size of the spool on disk.")
-        self._spool_oldest = self._gauge("spool_oldest_seconds", "Age of its oldest event.")
+        self._spool = _SpoolCounts()
+        self._registry.register(self._spool)
+        self._spool_queued = self._gauge("spool_queued_events", "Audit events not yet on disk.")
+        self._spool_degraded = self._gauge(
+            "spool_degraded", "1 while the audit spool cannot write."
+        )
 
     def begin(self) -> None:
         """A request is being served."""
@@ -124,19 +129,15 @@ class Metrics:
             self._errors.labels(error["code"]).inc()
         self._used(event, provider, model)
 
-    def fail_open(self, stage: str) -> None:
-        """A stage could not decide, and its fail mode is open."""
-        self._fail_open.labels(stage).inc()
-
     def refused(self, code: str) -> None:
         """The HTTP front refused a request before there was anything to audit."""
         self._refused.labels(code).inc()
 
-    def spool(self, *, events: int, size_bytes: int, oldest_s: float) -> None:
-        """What waits in the spool now."""
-        self._spool_events.set(events)
-        self._spool_bytes.set(size_bytes)
-        self._spool_oldest.set(oldest_s)
+    def spool(self, stats: Stats) -> None:
+        """What the audit spool says of itself now."""
+        self._spool_queued.set(stats.queued)
+        self._spool_degraded.set(stats.degraded)
+        self._spool.stats = stats
 
     def render(self) -> bytes:
         """Everything in the text format; serve it as `CONTENT_TYPE`."""
@@ -170,3 +171,22 @@ class Metrics:
 
     def _gauge(self, name: str, says: str) -> Gauge:
         return Gauge(f"nexus_{name}", says, registry=self._registry)
+
+
+class _SpoolCounts:
+    """The spool counts for itself: its totals are read, not added up again."""
+
+    stats = Stats()
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """As the registry wants it."""
+        stats = self.stats
+        yield _total("events", "Audit events on disk.", stats.events)
+        yield _total("bytes", "Bytes of audit events on disk.", stats.bytes)
+        yield _total("commits", "Syncs of the spool's file.", stats.commits)
+        yield _total("dropped", "Audit events that went to keep the spool's bound.", stats.dropped)
+        yield _total("lost", "Audit events never written: the queue was full.", stats.lost)
+
+
+def _total(name: str, says: str, value: int) -> CounterMetricFamily:
+    return CounterMetricFamily(f"nexus_spool_{name}", says, value=value)

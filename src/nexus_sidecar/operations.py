@@ -66,8 +66,7 @@ class Operations:
             said = "/metrics is for this machine; start with --metrics-anywhere to open it"
             return _json(403, {"error": said})
         if self._nexus.spool is not None:
-            stats = self._nexus.spool.stats()
-            self._metrics.spool(events=stats.queued, size_bytes=stats.bytes, oldest_s=0.0)
+            self._metrics.spool(self._nexus.spool.stats())
         return Answer(200, {"content-type": CONTENT_TYPE}, self._metrics.render())
 
 

@@ -6,6 +6,7 @@ import prometheus_client
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from nexus_sdk.drivers.spool import Stats
 from nexus_sidecar.metrics import MAX_VALUES, Metrics
 
 EVENT: dict[str, Any] = {
@@ -106,16 +107,16 @@ def test_what_no_event_tells(metrics: Metrics) -> None:
     metrics.begin()
     metrics.begin()
     metrics.end()
-    metrics.fail_open("cache")
     metrics.refused("malformed_request")
-    metrics.spool(events=3, size_bytes=900, oldest_s=1.5)
+    metrics.spool(Stats(events=8, bytes=900, queued=3, lost=2, degraded=True))
     got = values(metrics)
     assert got["nexus_in_flight",] == 1
-    assert got["nexus_fail_open_total", "cache"] == 1
     assert got["nexus_refused_total", "malformed_request"] == 1
-    assert got["nexus_spool_events",] == 3
-    assert got["nexus_spool_bytes",] == 900
-    assert got["nexus_spool_oldest_seconds",] == 1.5
+    assert got["nexus_spool_queued_events",] == 3
+    assert got["nexus_spool_degraded",] == 1
+    assert got["nexus_spool_events_total",] == 8
+    assert got["nexus_spool_bytes_total",] == 900
+    assert got["nexus_spool_lost_total",] == 2
 
 
 def test_two_of_them_share_nothing(metrics: Metrics) -> None:
