@@ -25,7 +25,7 @@ test: $(DEV) ## every test but the slow ones, without network
 test-slow: $(DEV) ## every test, the slow ones too
 	@$(PYTEST) $(ARGS)
 
-test-openai2: ## the client's tests on the last openai 2, in an environment of their own
+test-openai2: ## the client's tests on openai 2 and on an anthropic built on httpx
 	@scripts/test-openai2 $(ARGS)
 
 check: $(DEV) ## format, lint, types, import directions, dead code, dependencies

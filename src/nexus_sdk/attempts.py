@@ -139,7 +139,7 @@ def _attempts(
         began = clock.ticks()
         snapshot.health.begin(account.name, began)
         reply = yield from Send(prepared.upstream, opening)
-        reply, doc = _judged(reply, call, opening)
+        reply, doc = _judged(reply, call, opening, own=account.own)
         trail.attempt(prepared.target, reply, began)
         _learn(exchange, account, reply)
         trail.mark("upstream")
@@ -173,7 +173,7 @@ def _opening(
 
 
 def _judged(
-    reply: Response | Failure, call: Call, opening: Opening | None
+    reply: Response | Failure, call: Call, opening: Opening | None, *, own: bool
 ) -> tuple[Response | Failure, Json]:
     """A stream that ended, or told of an error, before it said anything has not begun: it can still
     go elsewhere. A refusal by policy cannot."""
@@ -186,7 +186,7 @@ def _judged(
             return Failure(kind, f"its stream began with an error: {error.message}"), None
         if error is None and not opening.pipe.stopped:
             return Failure("truncated", "its stream ended before it said anything"), None
-    return answering.judged(reply, call)
+    return answering.judged(reply, call, own=own)
 
 
 def _learn(exchange: Exchange, account: Account, reply: Response | Failure) -> None:

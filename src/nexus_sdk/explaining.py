@@ -95,14 +95,7 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
         {"address": address(path), "becomes": _shown(text)} for path, text in edits.items()
     ]
     call = call.edited(edits)
-    plan = routing.plan(snapshot.routes, exchange.ask)
-    if isinstance(plan, routing.NeedsChoice):
-        told["router"] = (
-            f"{plan.node.router.provider}/{plan.node.router.model} would be asked; without it:"
-        )
-        plan = routing.plan(snapshot.routes, exchange.ask, {plan.node.path: None})
-    if isinstance(plan, routing.NeedsChoice):
-        return
+    plan = _plan(exchange, told)
     key = None
     if not caching.refused_by(request.headers):
         targets = [step.target for step in plan.steps]
@@ -112,6 +105,18 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
         c.limit for c in limits.admission_claims(snapshot.limits, exchange.ask, now)
     ]
     told["targets"] = [_target(exchange, call, step) for step in plan.steps]
+
+
+def _plan(exchange: Exchange, told: Explanation) -> routing.Plan:
+    """The plan that holds when no router gives an answer."""
+    answers: dict[str, str | None] = {}
+    while True:
+        found = routing.plan(exchange.snapshot.routes, exchange.ask, answers)
+        if isinstance(found, routing.Plan):
+            return found
+        router = found.node.router
+        told.setdefault("router", f"{router.provider}/{router.model} would be asked; without it:")
+        answers[found.node.path] = None
 
 
 def _target(exchange: Exchange, call: Call, step: Step) -> Explanation:

@@ -12,6 +12,8 @@ from tests.parity.calls import ASK, chat, respond
 from tests.parity.portrait import differences
 from tests.parity.sides import Call, play, watch
 
+from nexus_sdk.results import http
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -57,22 +59,29 @@ def test_the_last_of_many_failures_is_raised(route: str, colour: str) -> None:
     assert len(ours.events) == 1
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-@pytest.mark.parametrize("told", ["true", "false"])
-def test_the_upstream_may_say_whether_to_try_again(told: str, colour: str) -> None:
+@pytest.mark.parametrize(("status", "told", "asked"), [(400, "true", 2), (500, "false", 1)])
+def test_the_upstream_says_whether_to_try_again(status: int, told: str, asked: int) -> None:
     """`x-should-retry` wins over the status, and the caller sees it."""
-    asked: dict[str, Any] = {"max_retries": 1, "default_headers": {"x-demo": "status=400"}}
-    stock, ours = (
-        watch(
-            side,
-            colour,
-            lambda client: client.chat.completions.create(**ASK),
-            policy=QUICK,
-            **asked,
+
+    def outcome(side: str) -> tuple[list[Any], int]:
+        seen: list[Any] = []
+
+        def answer(request: Any) -> Any:
+            seen.append(request)
+            headers = {"x-should-retry": told, "retry-after-ms": "1"}
+            return http.Response(status, json={"error": {"message": "No"}}, headers=headers)
+
+        mocked = http.Client(transport=http.MockTransport(answer))
+        more = {"http_client": mocked, "max_retries": 1}
+        found = watch(
+            side, "sync", lambda client: client.chat.completions.create(**ASK), policy=QUICK, **more
         )
-        for side in ("stock", "ours")
-    )
-    assert not differences(ours.outcome, stock.outcome)
+        return found.outcome, len(seen)
+
+    stock, ours = outcome("stock"), outcome("ours")
+    assert not differences(ours[0], stock[0])
+    assert ours[1] == stock[1] == asked
+    assert ours[0][1]["response"]["headers"]["x-should-retry"] == told
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -141,7 +150,7 @@ def test_a_stream_that_is_cut_raises(demo: str, ask: Any, colour: str) -> None:
     assert items
     assert raised == "raised"
     assert error["type"] == "openai.APIConnectionError"
-    assert [event["outcome"] for event in ours.events] == ["failed"]
+    assert [event["outcome"] for event in ours.events] == ["truncated"]
 
 
 @pytest.mark.parametrize("colour", COLOURS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from tests.playbook import FixedClock, chat, play, snapshot
 
 from nexus_sdk.effects import Finish, Lookup, Record, Relay, Reserve, Send, Settle, Store, Wait
 from nexus_sdk.errors import AuditUnavailable, CallerLeft
-from nexus_sdk.model import Answer, Failure, Outcome, Refused, Response
+from nexus_sdk.model import Answer, Failure, Origin, Outcome, Refused, Request, Response
 from nexus_sdk.pipeline import handle
+from nexus_sdk.stages.identity import digest
 from nexus_sdk.wire.json import dumps
 
 CLOCK = FixedClock()
@@ -336,8 +338,6 @@ def test_the_emergency_bypass_finds_and_records_but_does_not_act() -> None:
 
 
 def test_a_body_that_cannot_be_read_is_refused_in_the_caller_s_words() -> None:
-    from dataclasses import replace
-
     request = replace(chat(), body=b'{"model":"m","model":"n","messages":[]}')
     play(
         handle(request, snapshot(), CLOCK),
@@ -445,3 +445,109 @@ def test_a_blocked_word_in_a_stream_stops_it() -> None:
     event(outcome="blocked", decision="block")(flow.send(Outcome()))
     last: Any = flow.send(None)
     assert last.tail[-1].doc["error"]["code"] == "policy_blocked"
+
+
+# ---- the sidecar's door --------------------------------------------------------------------------
+
+KEY = "nvk_" + "a" * 64
+KEYED = {"keys": [{"id": "k1", "user": "eve", "digest": digest(KEY, b"p" * 32), "models": ["m"]}]}
+
+
+def knocking(**more: Any) -> Request:
+    headers = {"authorization": f"Bearer {KEY}"}
+    return replace(chat(), **({"door": "sidecar", "origin": None, "headers": headers} | more))
+
+
+def test_a_caller_of_the_sidecar_is_known_by_its_key_and_the_key_goes_nowhere() -> None:
+    flow = handle(knocking(), snapshot({**routed(), **KEYED}), CLOCK)
+    sent: Any = flow.send(None)
+    assert sent.upstream.headers["authorization"] == "Bearer key-one"
+    assert KEY not in repr(sent) + str(sent.upstream.headers)
+    recorded: Any = flow.send(said("ok"))
+    event(caller__key="k1", caller__user="eve", door="sidecar")(recorded)
+    assert KEY not in repr(recorded)
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "code"),
+    [
+        ({"headers": {}}, 401, "missing_api_key"),
+        ({"headers": {"x-api-key": "nvk_wrong"}}, 401, "invalid_api_key"),
+        ({"query": f"key={KEY}"}, 400, "key_in_url"),
+        ({"body": b"{"}, 400, "malformed_request"),
+        (
+            {"body": b'{"model":"other","messages":[{"role":"user","content":"x"}]}'},
+            403,
+            "model_not_allowed",
+        ),
+        ({"headers": {}, "body": b"{"}, 401, "missing_api_key"),
+    ],
+)
+def test_who_may_not_come_in_is_refused_and_recorded(more: Any, status: int, code: str) -> None:
+    play(
+        handle(knocking(**more), snapshot({**routed(), **KEYED}), CLOCK),
+        (event(status=status, error__code=code, outcome="refused"), None),
+        (finish(status, code.encode()), None),
+    )
+
+
+def test_the_list_of_models_is_our_own_answer_and_recorded() -> None:
+    request = knocking(endpoint="models", method="GET", body=b"")
+    play(
+        handle(request, snapshot({**routed(), **KEYED}), CLOCK),
+        (event(status=200, outcome="complete", endpoint="models"), None),
+        (finish(200, b'"id":"m"'), None),
+    )
+    own = replace(request, door="sdk", origin=Origin("https://up.example/v1"), path="/models")
+    assert type(handle(own, snapshot(), CLOCK).send(None)) is Send, (
+        "an application asks its own upstream"
+    )
+
+
+# ---- limits that count requests ------------------------------------------------------------------
+
+RATE = {"limits": [{"name": "rpm", "unit": "requests", "max": 1, "window": "minute"}]}
+
+
+def test_a_request_is_counted_once_and_for_good() -> None:
+    def counts(effect: Any) -> None:
+        assert (type(effect), effect.for_good) == (Reserve, True)
+        assert [(claim.limit, claim.amount) for claim in effect.claims] == [("rpm", 1)]
+
+    play(
+        handle(chat(), snapshot({**RATE, "routing": {"retry": {"attempts": 1}}}), CLOCK),
+        (counts, ""),
+        (Send, error(500)),
+        (event(status=500), None),
+        (finish(500), None),
+    )
+
+
+def test_one_request_too_many_is_refused() -> None:
+    flow = handle(chat(), snapshot(RATE), CLOCK)
+    effect: Any = flow.send(None)
+    event(outcome="limited", error__code="rate_limit_exceeded")(
+        flow.send(Refused(effect.claims[0], 1))
+    )
+    finish(429, b"rpm")(flow.send(None))
+
+
+# ---- bugs ----------------------------------------------------------------------------------------
+
+
+def test_a_bug_is_recorded_once_and_raised() -> None:
+    flow = handle(chat(), snapshot(), CLOCK)
+    flow.send(None)
+    recorded = flow.throw(ZeroDivisionError("about bluebird"))
+    event(outcome="failed", status=500, error__code="internal_error")(recorded)
+    assert "bluebird" not in repr(recorded)
+    with pytest.raises(ZeroDivisionError):
+        flow.send(None)
+
+
+def test_a_bug_behind_the_event_is_raised_alone() -> None:
+    flow = handle(chat(), snapshot(), CLOCK)
+    flow.send(None)
+    assert type(flow.send(said("ok"))) is Record
+    with pytest.raises(ZeroDivisionError):
+        flow.throw(ZeroDivisionError)

@@ -106,9 +106,7 @@ class SyncEvents:
         run.leaving = True
         try:
             self._iterator.close()
-        except (
-            ValueError
-        ):  # it is running: another thread waits in it, and settles once it is woken
+        except ValueError:  # it is running: another thread waits in it, and settles once woken
             if run.host.body is not None:
                 run.host.body.close()
             return
@@ -176,13 +174,14 @@ def run(flow: Flow[None], host: SyncHost) -> Answer | SyncEvents:
 class _AsyncRun:
     """As `_Run`, on the loop that it began on."""
 
-    __slots__ = ("_flow", "_loop", "begun", "host")
+    __slots__ = ("_flow", "_loop", "begun", "host", "leaving")
 
     def __init__(self, flow: Flow[None], host: AsyncHost, begun: Relay | Finish) -> None:
         self._flow: Flow[None] | None = flow
         self._loop = asyncio.get_running_loop()
         self.host = host
         self.begun = begun
+        self.leaving = False
 
     @property
     def ended(self) -> bool:
@@ -263,9 +262,16 @@ class AsyncEvents:
         return self._batches
 
     async def close(self) -> None:
-        """The caller wants no more."""
-        await self._batches.aclose()
-        await self._run.end(_LEFT)
+        """As `SyncEvents.close`; any task may say so."""
+        run = self._run
+        run.leaving = True
+        try:
+            await self._batches.aclose()
+        except RuntimeError:  # it is running: another task waits in it, and settles once woken
+            if run.host.body is not None:
+                await run.host.body.close()
+            return
+        await run.end(_LEFT)
 
 
 async def _one_by_one(
@@ -293,11 +299,11 @@ async def _batches(run: _AsyncRun) -> AsyncGenerator[Sequence[StreamEvent]]:
                 while body is not None and not pipe.stopped and (data := await body.read()):
                     if events := pipe.feed(data):
                         yield events
-                outcome = _WHOLE
+                outcome = _LEFT if run.leaving else _WHOLE
                 if body is not None and pipe.complete:
                     await body.finish()
             except StreamBroken as err:
-                outcome = Outcome(failure=err.failure)
+                outcome = _LEFT if run.leaving else Outcome(failure=err.failure)
     finally:
         tail = await _shielded(run.end(outcome))
     if tail:

@@ -83,8 +83,14 @@ def attach(
 
 
 def _compile_all(scanners: list[Scanner], cache_dir: Path | None) -> None:
+    import hyperscan
+
     for scanner in scanners:
-        database = _compiled(scanner.expressions)
+        try:
+            database = _compiled(scanner.expressions)
+        except hyperscan.error as err:
+            log.warning("the rules are too much for hyperscan, a slower search finds them: %s", err)
+            continue
         scanner.matcher = HyperscanMatcher(database)
         if cache_dir is not None:
             _keep(cache_dir / _name(scanner.expressions), database)

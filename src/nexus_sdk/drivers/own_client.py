@@ -66,7 +66,8 @@ class _OwnClient:
         return upstream.stream and reply.status_code < 300 and kind in STREAM_TYPES
 
 
-_TOO_LARGE = Failure("protocol", f"its answer is over {MAX_WHOLE_BYTES} bytes")
+def _too_large() -> Failure:
+    return Failure("protocol", f"its answer is over {MAX_WHOLE_BYTES} bytes")
 
 
 class SyncOwnClient(_OwnClient):
@@ -101,7 +102,7 @@ class SyncOwnClient(_OwnClient):
             body += chunk
             if len(body) > MAX_WHOLE_BYTES:
                 reply.close()
-                return _TOO_LARGE
+                return _too_large()
         return self._response(reply, bytes(body), streamed=False)
 
     def _opened(
@@ -171,7 +172,7 @@ class AsyncOwnClient(_OwnClient):
             body += chunk
             if len(body) > MAX_WHOLE_BYTES:
                 await reply.aclose()
-                return _TOO_LARGE
+                return _too_large()
         return self._response(reply, bytes(body), streamed=False)
 
     async def _opened(

@@ -105,13 +105,14 @@ def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
     return {name: value for name, value in upstream.items() if name not in hidden}
 
 
-def judged(response: Response, call: Call) -> tuple[Response | Failure, Json]:
+def judged(response: Response, call: Call, *, own: bool = False) -> tuple[Response | Failure, Json]:
     """The response, with its document when it is a whole answer. One that is none (HTML, an error
-    inside a 200, no stream where one was asked) is a failure. So is a redirection for a caller of
-    the sidecar: its client would follow it past the policy; in process the client's next request
-    comes through here as well."""
-    if 300 <= response.status < 400 and call.request.door == "sidecar":
-        return Failure("protocol", f"it answered with a redirection ({response.status})"), None
+    inside a 200, no stream where one was asked) is a failure. So is a redirection, but for one of
+    the caller's `own` upstream in process: there the client's next request comes through here as
+    well. A caller of the sidecar would follow it past the policy, and any other back to here."""
+    if 300 <= response.status < 400 and not (own and call.request.door != "sidecar"):
+        reason = f"it answered with a redirection ({response.status}): its base_url has changed"
+        return Failure("protocol", reason), None
     if response.status >= 300 or call.dialect is None:
         return response, None
     if call.facts.stream and not response.streamed:

@@ -13,6 +13,7 @@ import pytest
 from tests.sdk.client.conftest import ASK, MAIL
 
 import nexus_sdk
+from nexus_sdk.drivers import own_client
 from nexus_sdk.results import FAMILY
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ def made(nexus: nexus_sdk.Nexus, client: Any, **more: Any) -> nexus_sdk.OpenAI:
     return nexus_sdk.OpenAI(nexus=nexus, http_client=client, **given)
 
 
+def amade(nexus: nexus_sdk.Nexus, client: Any, **more: Any) -> nexus_sdk.AsyncOpenAI:
+    given = {"base_url": "http://up.test/v1", "api_key": "k", "max_retries": 0, **more}
+    return nexus_sdk.AsyncOpenAI(nexus=nexus, http_client=client, **given)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_mocked_client_answers_on_the_fast_path(
     family: str, nexus: nexus_sdk.Nexus, events: list[Event]
@@ -122,12 +128,7 @@ def test_a_mocked_async_client_answers(
     family: str, nexus: nexus_sdk.Nexus, events: list[Event]
 ) -> None:
     async def main() -> tuple[Any, str]:
-        client = nexus_sdk.AsyncOpenAI(
-            base_url="http://up.test/v1",
-            api_key="k",
-            nexus=nexus,
-            http_client=aown(family, completion),
-        )
+        client = amade(nexus, aown(family, completion))
         whole = await client.chat.completions.create(**ASK)
         other = client.with_options(http_client=aown(family, stream))
         chunks = await other.chat.completions.create(**ASK, stream=True)
@@ -169,17 +170,103 @@ def test_a_mocked_stream_that_breaks_raises(
         for item in made(nexus, own(family, cut)).chat.completions.create(**ASK, stream=True):
             items.append(item)  # noqa: PERF402  what came before the error counts
     assert items
-    assert [event["outcome"] for event in events] == ["failed"]
+    assert [event["outcome"] for event in events] == ["truncated"]
+
+
+def broken(http: Any, request: Any) -> Any:
+    def pieces() -> Any:
+        yield b'{"id": '
+        raise http.ReadError("gone")
+
+    return http.Response(200, content=pieces())
+
+
+def abroken(http: Any, request: Any) -> Any:
+    async def pieces() -> Any:
+        yield b'{"id": '
+        raise http.ReadError("gone")
+
+    return http.Response(200, content=pieces())
+
+
+def too_long(http: Any, request: Any) -> Any:
+    return http.Response(200, json={**COMPLETION, "padding": "x" * 3000})
+
+
+def bug(http: Any, request: Any) -> Any:
+    raise ZeroDivisionError("in the mock")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(broken, "gone"), (too_long, "over 2000 bytes"), (refusing, "refused")],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_no_whole_answer_comes(
+    family: str,
+    answer: Any,
+    reason: str,
+    nexus: nexus_sdk.Nexus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(own_client, "MAX_WHOLE_BYTES", 2000)
+    with pytest.raises(openai.APIConnectionError, match=reason):
+        made(nexus, own(family, answer)).chat.completions.create(**ASK)
+
+    async def main() -> None:
+        async with amade(nexus, aown(family, abroken if answer is broken else answer)) as client:
+            with pytest.raises(openai.APIConnectionError, match=reason):
+                await client.chat.completions.create(**ASK)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_async_stream_that_breaks_raises(family: str, nexus: nexus_sdk.Nexus) -> None:
+    def cut_async(http: Any, request: Any) -> Any:
+        async def pieces() -> Any:
+            yield CHUNKS
+            raise http.ReadError("gone")
+
+        kind = {"content-type": "text/event-stream"}
+        return http.Response(200, content=pieces(), headers=kind)
+
+    async def main() -> None:
+        async with amade(nexus, aown(family, cut_async)) as client:
+            chunks = await client.chat.completions.create(**ASK, stream=True)
+            await anext(chunks)
+            with pytest.raises(openai.APIConnectionError):
+                [chunk async for chunk in chunks]
+
+    asyncio.run(main())
+
+
+def test_an_async_error_that_is_none_of_http_goes_through(nexus: nexus_sdk.Nexus) -> None:
+    async def main() -> None:
+        async with amade(nexus, aown(FAMILY, bug)) as client:
+            with pytest.raises(ZeroDivisionError):
+                await client.chat.completions.create(**ASK)
+
+    asyncio.run(main())
+
+
+def test_an_interrupt_goes_through_and_is_recorded(
+    nexus: nexus_sdk.Nexus, events: list[Event]
+) -> None:
+    def interrupted(http: Any, request: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(nexus, own(FAMILY, interrupted)).chat.completions.create(**ASK)
+    assert [event["outcome"] for event in events] == ["caller_left"]
 
 
 def test_an_error_that_is_none_of_http_goes_through_and_is_recorded(
     nexus: nexus_sdk.Nexus, events: list[Event]
 ) -> None:
-    def answer(http: Any, request: Any) -> Any:
-        raise ZeroDivisionError("in the mock")
-
     with pytest.raises(ZeroDivisionError, match="in the mock"):
-        made(nexus, own(FAMILY, answer)).chat.completions.create(**ASK)
+        made(nexus, own(FAMILY, bug)).chat.completions.create(**ASK)
     assert [event["outcome"] for event in events] == ["failed"]
 
 
@@ -381,3 +468,27 @@ def test_an_azure_client_is_wrapped(
 def test_what_is_no_http_client_is_refused(nexus: nexus_sdk.Nexus) -> None:
     with pytest.raises(TypeError, match="not built on httpx"):
         nexus.wrap(object())
+
+
+def test_a_redirect_of_the_policys_own_provider_is_a_failure(
+    nexus: nexus_sdk.Nexus, upstream: ModelServer, events: list[Event]
+) -> None:
+    """To follow it would only come back to the same provider."""
+    provider = {
+        "kind": "openai",
+        "api_key": "sk-policy",
+        "base_url": f"{upstream.url}/v1",
+        "private_network": True,
+    }
+    nexus.reload(
+        {
+            "compliance": MAIL,
+            "providers": {"acme": provider},
+            "routing": {"models": {"gpt-4o": "acme/m;status=307;location=/v1/models"}},
+        }
+    )
+    client = nexus_sdk.OpenAI(api_key="k", nexus=nexus, max_retries=0)
+    with pytest.raises(openai.APIConnectionError, match="redirection"):
+        client.chat.completions.create(**ASK)
+    assert len(upstream.requests) == 1
+    assert [event["outcome"] for event in events] == ["failed"]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from tests.sdk.client.conftest import ASK
+from tests.sdk.client.conftest import ASK, MAIL
+
+from nexus_sdk.results import http
 
 if TYPE_CHECKING:
     import nexus_sdk
@@ -149,6 +151,30 @@ def test_the_long_way_is_left_too(
     assert outcomes(events) == ["caller_left"]
 
 
+def test_a_callers_own_client_is_left_too(
+    client: nexus_sdk.OpenAI, upstream: ModelServer, events: list[Event]
+) -> None:
+    with http.Client() as own:
+        stream = client.with_options(http_client=own).chat.completions.create(**LONG)
+        next(stream)
+        stream.close()
+        assert left(upstream)
+    assert outcomes(events) == ["caller_left"]
+
+
+def test_a_callers_own_async_client_is_left_too(
+    aclient: nexus_sdk.AsyncOpenAI, upstream: ModelServer, events: list[Event]
+) -> None:
+    async def main() -> None:
+        async with http.AsyncClient() as own:
+            stream = await _begun(aclient.with_options(http_client=own))
+            await stream.close()
+            assert await asyncio.to_thread(left, upstream)
+
+    asyncio.run(main())
+    assert outcomes(events) == ["caller_left"]
+
+
 async def _begun(client: nexus_sdk.AsyncOpenAI) -> Any:
     stream = await client.chat.completions.create(**LONG)
     await anext(stream)
@@ -224,6 +250,38 @@ def test_an_async_stream_that_outlives_its_loop_is_recorded(
     kept.clear()
     gc.collect()
     assert outcomes(events) == ["caller_left"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its connection
+def test_an_async_stream_of_a_loop_that_was_just_closed_is_recorded(
+    aclient: nexus_sdk.AsyncOpenAI, events: list[Event]
+) -> None:
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(_begun(aclient))
+    loop.close()
+    del stream
+    gc.collect()
+    assert outcomes(events) == ["caller_left"]
+
+
+def test_a_stream_of_the_cache_is_the_same_again(
+    client: nexus_sdk.OpenAI,
+    aclient: nexus_sdk.AsyncOpenAI,
+    nexus: nexus_sdk.Nexus,
+    events: list[Event],
+    upstream: ModelServer,
+) -> None:
+    nexus.reload({"compliance": MAIL, "cache": {"enabled": True, "when": "always"}})
+
+    async def again() -> list[Any]:
+        stream = await aclient.chat.completions.create(**SHORT)
+        return [chunk async for chunk in stream]
+
+    first = list(client.chat.completions.create(**SHORT))
+    assert list(client.chat.completions.create(**SHORT)) == first
+    assert asyncio.run(again()) == first
+    assert len(upstream.requests) == 1
+    assert [event["cache"] for event in events] == ["miss", "hit", "hit"]
 
 
 def test_a_cancelled_task_ends_the_upstream_call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sdk.compliance.test_guard import TEXTS, every_rule
 
-from nexus_sdk.compliance.rules import built_in, rule_from_words
+from nexus_sdk.compliance.rules import Rule, built_in, rule_from_expression, rule_from_words
 from nexus_sdk.compliance.scanner import Scanner
 from nexus_sdk.drivers import matcher
 
@@ -94,3 +95,67 @@ def test_the_compiled_database_is_cached(tmp_path: Path) -> None:
     third = Scanner(every_rule())
     matcher.attach([third], tmp_path, wait=True)
     assert plain(third.find(text)) == plain(first.find(text))
+
+
+# ---- where matches are looked for ----------------------------------------------------------------
+
+
+def both(*rules: Rule) -> tuple[Scanner, Scanner]:
+    fast = Scanner(rules)
+    matcher.attach([fast], None, wait=True)
+    return Scanner(rules), fast
+
+
+LONG = rule_from_expression("own.long", "<[a-z]+>", boundary="none")
+SHORT = rule_from_expression("own.short", "[a-c]{3}-[0-9]{2}")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["<abc>", "abc-12", "abc-123", " ", "x" * 40, "é🙂", "<", "-", "cba-99\n"]),
+        max_size=30,
+    ).map("".join)
+)
+def test_matches_far_apart_and_without_a_bound_are_found(text: str) -> None:
+    slow_one, fast_one = both(LONG, SHORT)
+    assert plain(fast_one.find([text, text])) == plain(slow_one.find([text, text]))
+
+
+def test_a_match_is_never_put_together_from_two_texts() -> None:
+    for one in both(LONG, SHORT):
+        assert one.find(["<ab", "c>", "abc", "-12", "<abc>"]).keys() == {4}
+
+
+@pytest.mark.parametrize("texts", [[], ["", ""], ["nothing here"]])
+def test_where_nothing_is_nothing_is_found(texts: list[str]) -> None:
+    for one in (*both(LONG, SHORT), *both()):
+        assert one.find(texts) == {}
+
+
+def test_only_what_begins_in_the_given_part_is_confirmed() -> None:
+    one = Scanner([SHORT])
+    text = "abc-12 abc-13 abc-14"
+    assert [hit.start for hit in one.confirm(text, [0], 0, len(text))] == [0, 7, 14]
+    assert [hit.start for hit in one.confirm(text, [0], 1, 14)] == [7]
+    assert one.confirm(text, [], 0, len(text)) == []
+
+
+def test_what_follows_a_part_is_looked_at() -> None:
+    one = Scanner([SHORT])
+    assert one.confirm("abc-123", [0], 0, 6) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("key=kq8x2vbz", "kq8x2vbz"),
+        ("key=aaaaaaaa", None),
+        ("key=changeme", None),
+        ("key=abababab", None),
+    ],
+)
+def test_a_value_of_little_entropy_is_none(text: str, value: str | None) -> None:
+    rule = replace(rule_from_expression("own.key", "key=([a-z0-9]{8})"), entropy=2.5)
+    hits = Scanner([rule]).find([text]).get(0, [])
+    assert [text[hit.start : hit.end] for hit in hits] == ([value] if value else [])

@@ -206,10 +206,18 @@ def test_a_success_that_is_none_is_a_failure(body: bytes, reason: str) -> None:
     assert reason in failure.reason
 
 
-@pytest.mark.parametrize("status", [400, 429, 500, 301])
+@pytest.mark.parametrize("status", [400, 429, 500])
 def test_an_error_is_a_response(status: int) -> None:
     response, doc = judged(status, b"<html>")
     assert (response.status, doc) == (status, None)
+
+
+def test_a_redirection_of_its_own_upstream_is_the_caller_s_to_follow() -> None:
+    redirection = Response(301, {}, b"")
+    assert answering.judged(redirection, call(), own=True) == (redirection, None)
+    failure, _ = answering.judged(redirection, call(), own=False)
+    assert isinstance(failure, Failure)
+    assert "redirection (301)" in failure.reason
 
 
 def test_a_redirection_would_lead_a_sidecar_s_caller_past_the_policy() -> None:
