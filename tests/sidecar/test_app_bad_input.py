@@ -164,6 +164,7 @@ def test_a_stream_that_breaks_is_never_taken_for_a_whole_one(stack: Stack, name:
             )
         )
     (event,) = stack.events(before)
-    assert event["outcome"] == "failed"
+    cut_behind_words = name in {"not-utf8", "no-done"}
+    assert event["outcome"] == ("truncated" if cut_behind_words else "failed")
     assert event["error"]["code"]
     assert b"[DONE]" not in stack.post(PATH, chat(model=name, stream=True)).body

@@ -56,7 +56,7 @@ class Account:
     private_network: bool = False
     connect_s: float = OWN_CONNECT_S
     read_s: float = OWN_READ_S
-    total_s: float | None = OWN_READ_S
+    total_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
