@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from bench.measure import Crowd, calls, interleave
-from bench.policy import MODEL, flush, governed
+from bench.policy import DEFAULT, MODEL, flush, governed
 from bench.prompts import SENSITIVE, prompts
 from bench.rows import Row, Target, against
 from bench.servers import model_server
@@ -35,8 +35,12 @@ LONG_WAY: dict[str, Any] = {"extra_query": {"api-version": "1"}}
 
 
 def run(plan: Plan) -> list[Row]:
-    with model_server() as url, governed(plan) as nexus, asyncio.Runner() as runner:
-        return [*_sync(plan, nexus, url), *_async(plan, nexus, url, runner)]
+    with model_server() as url:
+        with governed(plan, DEFAULT) as nexus:
+            rows = _sync(plan, nexus, url, "chat")
+        with governed(plan) as nexus, asyncio.Runner() as runner:
+            rows += _sync(plan, nexus, url, "chat, everything on")
+            return [*rows, *_async(plan, nexus, url, runner)]
 
 
 def conversation(text: str) -> dict[str, Any]:
@@ -50,14 +54,14 @@ def supply(*, holding: str = "", size: int = KIB, **options: Any) -> Callable[[]
     return lambda: {**conversation(next(texts)), **options}
 
 
-def _sync(plan: Plan, nexus: Nexus, url: str) -> list[Row]:
+def _sync(plan: Plan, nexus: Nexus, url: str, name: str) -> list[Row]:
     credentials: dict[str, Any] = {"base_url": f"{url}/v1", "api_key": "sk-bench"}
     rows: list[Row] = []
     with OpenAI(nexus=nexus, **credentials) as ours, openai.OpenAI(**credentials) as bare:
         for what, options, bound in (
-            ("chat, fast path", {}, FAST),
-            ("chat, fast path, 3 redactions", {"holding": SENSITIVE}, FAST),
-            ("chat, fallback path", LONG_WAY, FALLBACK),
+            (f"{name}, fast path", {}, FAST),
+            (f"{name}, fast path, 3 redactions", {"holding": SENSITIVE}, FAST),
+            (f"{name}, fallback path", LONG_WAY, FALLBACK),
         ):
             count = plan.of(60, 20)
             found = interleave(

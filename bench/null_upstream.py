@@ -104,3 +104,6 @@ class Body:
 
     def close(self) -> None:
         self._left = iter(())
+
+    def finish(self) -> None:
+        """There is no connection to give back."""

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Event
 
 MODEL = "bench"
-GOOD = ("miss", 200, "complete")
+GOOD = (("miss", 200, "complete"), ("off", 200, "complete"))
 """Cache, status and outcome of an exchange that counts."""
+DEFAULT: dict[str, Any] = {"audit": {"mode": "batched"}}
+"""The default policy."""
 
 
 def everything_on(upstream: str = "") -> dict[str, Any]:
@@ -72,27 +74,30 @@ class Witness:
 
     def check(self) -> None:
         """Raises NotMeasured."""
-        others = {kind: count for kind, count in self._seen.items() if kind != GOOD}
+        others = {kind: count for kind, count in self._seen.items() if kind not in GOOD}
         if others or not self._seen:
             raise NotMeasured(f"not only {GOOD}: {others or 'no exchange at all'}")
 
 
 @contextlib.contextmanager
-def governed(plan: Plan) -> Iterator[Nexus]:
-    """A Nexus under the policy, its background work done. Raises NotMeasured when an exchange was
-    anything but an answer of the upstream."""
+def governed(plan: Plan, policy: dict[str, Any] | None = None) -> Iterator[Nexus]:
+    """A Nexus under the policy (None: with everything on), its background work done. Raises
+    NotMeasured when an exchange was anything but an answer of the upstream."""
     witness = Witness()
-    with unused(plan, witness.observe) as nexus:
+    with unused(plan, witness.observe, policy) as nexus:
         yield nexus
     witness.check()
 
 
 @contextlib.contextmanager
-def unused(plan: Plan, observe: Observe | None = None) -> Iterator[Nexus]:
+def unused(
+    plan: Plan, observe: Observe | None = None, policy: dict[str, Any] | None = None
+) -> Iterator[Nexus]:
     """As `governed`, for measurements that make no exchange."""
     with tempfile.TemporaryDirectory() as state:
         where = settings(plan, Path(state))
-        with Nexus(everything_on(), app="bench", settings=where, observe=observe) as nexus:
+        ruled = everything_on() if policy is None else policy
+        with Nexus(ruled, app="bench", settings=where, observe=observe) as nexus:
             idle()
             yield nexus
 
