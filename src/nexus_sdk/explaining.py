@@ -97,7 +97,7 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
     call = call.edited(edits)
     plan = _plan(exchange, told)
     key = None
-    if not caching.refused_by(request.headers):
+    if call.dialect is not None and not caching.refused_by(request.headers):
         targets = [step.target for step in plan.steps]
         key = caching.key(snapshot.policy.cache, exchange.ask, targets, call.doc, snapshot.hash)
     told["cache"] = "would be looked up" if key else "not used for this request"

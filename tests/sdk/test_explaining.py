@@ -144,6 +144,16 @@ def test_limits_and_cache_are_named() -> None:
     assert told(fresh, CACHE)["cache"] == "not used for this request"
 
 
+@pytest.mark.parametrize(
+    ("body", "kind"), [(b"--x", "multipart/form-data"), (b'["a"]', "application/json")]
+)
+def test_what_no_dialect_reads_is_explained_too(body: bytes, kind: str) -> None:
+    request = replace(chat(), endpoint="", path="/files", body=body, headers={"content-type": kind})
+    found = told(request, CACHE)
+    assert found["cache"] == "not used for this request"
+    assert found["targets"][0]["url"] == "https://up.example/v1/files"
+
+
 def test_a_router_is_not_asked() -> None:
     found = told(ASKED, smart())
     assert found["router"] == "judge/j would be asked; without it:"

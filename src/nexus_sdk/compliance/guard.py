@@ -8,6 +8,7 @@ fragments.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nexus_sdk.compliance.automaton import Automaton, Watch
@@ -16,6 +17,7 @@ from nexus_sdk.compliance.context import CONTEXT_CHARS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nexus_sdk.compliance.automaton import Boundary
     from nexus_sdk.compliance.scanner import Scanner
     from nexus_sdk.compliance.verdict import Edit, Found
 
@@ -31,9 +33,16 @@ class StreamRules:
     def __init__(self, scanner: Scanner) -> None:
         self.scanner = scanner
         self.ahead = [expression.ahead for expression in scanner.expressions]
-        self.automaton = Automaton(
-            [(e.source, e.boundary, e.ignore_case) for e in scanner.expressions]
+        self.automaton = _automaton(
+            tuple((e.source, e.boundary, e.ignore_case) for e in scanner.expressions)
         )
+
+
+@lru_cache(maxsize=16)
+def _automaton(expressions: tuple[tuple[str, Boundary, bool], ...]) -> Automaton:
+    """One for all policies of the process that watch for the same: the built-in rules take a good
+    part of a second of CPU time, and a policy is often reloaded without a change of its rules."""
+    return Automaton(expressions)
 
 
 class TextGuard:

@@ -274,17 +274,23 @@ class StreamEnforcer:
 
     def _whole(self, slot: Slot, changed: set[Channel]) -> None:
         """The whole text of a channel, as its pieces went out. A text that was never sent in pieces
-        is judged now."""
-        name, text = slot.channel, slot.holder[slot.field]
-        channel = self._channels.get(name)
-        if channel is None or "".join(channel.incoming) != text:
-            channel = self._channels[name] = self._new(name, json=slot.kind == "whole_json")
+        is judged now, and leaves the channel as it is."""
+        text, is_json = slot.holder[slot.field], slot.kind == "whole_json"
+        channel = self._told(slot.channel, text) or self._told((*slot.channel, "whole"), text)
+        if channel is None:
+            name = slot.channel if slot.channel not in self._channels else (*slot.channel, "whole")
+            channel = self._channels[name] = self._new(slot.channel, json=is_json)
             channel.feed(text)
             channel.end(cut=False)
         said = "".join(channel.outgoing)
         if said != text:
             slot.holder[slot.field] = said
-            changed.add(name)
+            changed.add(slot.channel)
+
+    def _told(self, name: Channel, text: str) -> _Channel | None:
+        """The channel, if this is all that came in on it."""
+        channel = self._channels.get(name)
+        return channel if channel is not None and "".join(channel.incoming) == text else None
 
     def _is_told_more(self, slot: Slot, slots: list[Slot], changed: set[Channel]) -> bool:
         """Do these tokens spell out a text that was changed? Tokens that come without their text

@@ -100,9 +100,18 @@ def _listed(items: list[str]) -> str:
 
 
 def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
-    """The upstream's headers that travel on. In process all do that describe the answer."""
-    hidden = HOP_BY_HOP | _KEPT_INSIDE if door == "sidecar" else HOP_BY_HOP
-    return {name: value for name, value in upstream.items() if name not in hidden}
+    """The upstream's headers that travel on. In process all do that describe the answer; a caller
+    of the sidecar takes what is named like ours for our own word, so that a provider cannot say
+    it. RFC 9110, 7.6.1: headers that `connection` names end here."""
+    outside = door == "sidecar"
+    hidden = HOP_BY_HOP | _KEPT_INSIDE if outside else HOP_BY_HOP
+    if named := upstream.get("connection"):
+        hidden = hidden.union(name.strip().lower() for name in named.split(","))
+    return {
+        name: value
+        for name, value in upstream.items()
+        if name not in hidden and not (outside and name.startswith("x-nexus-"))
+    }
 
 
 def judged(response: Response, call: Call, *, own: bool = False) -> tuple[Response | Failure, Json]:

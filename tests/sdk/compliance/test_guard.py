@@ -148,3 +148,9 @@ def test_only_the_possible_beginning_of_a_match_is_held() -> None:
     assert guard.feed("mail me at bob") == [(len("mail me at "), None)]
     assert guard.held == len("bob")
     assert guard.feed("by now") == [(len("bobby "), None)]
+
+
+def test_policies_that_watch_for_the_same_share_an_automaton() -> None:
+    again = StreamRules(Scanner(every_rule()))
+    assert again.automaton is rules().automaton
+    assert StreamRules(Scanner(every_rule()[:3])).automaton is not rules().automaton

@@ -318,6 +318,65 @@ def test_the_tokens_of_a_whole_text_that_was_changed_are_none() -> None:
     assert out.doc["logprobs"] == listed
 
 
+def test_a_snapshot_beside_the_pieces_says_what_they_said() -> None:
+    words = ["I am bob", "@corp", "-mail.com, ", "truly. "]
+    given, so_far = [], ""
+    for word in words:
+        so_far += word
+        given.append(chunk(0, {"content": word}, message={"role": "assistant", "content": so_far}))
+    out = run("openai_chat", *given)
+    heard_so_far = ""
+    for event_out, piece in zip(out, contents(out), strict=True):
+        heard_so_far += piece or ""
+        assert event_out.doc["choices"][0]["message"]["content"] == heard_so_far
+    assert heard_so_far == "I am [REDACTED:EMAIL], truly. "
+
+
+def test_a_snapshot_of_another_text_is_judged_and_disturbs_no_piece() -> None:
+    first = chunk(0, {"content": "I am bob"}, message={"content": f"I am {EMAIL} "})
+    second = chunk(0, {"content": "@corp-mail.com "}, message={"content": "something else. "})
+    out = run("openai_chat", first, second)
+    assert contents(out) == ["I am ", "[REDACTED:EMAIL] "]
+    told = [e.doc["choices"][0]["message"]["content"] for e in out]
+    assert told == ["I am [REDACTED:EMAIL] ", "something else. "]
+
+
+@pytest.mark.parametrize(
+    "more", [{"text": EMAIL}, {"x": {"y": [EMAIL]}}, {"message": {"a": {"b": EMAIL}}}]
+)
+def test_nothing_beside_a_delta_goes_past_the_rules(more: Any) -> None:
+    (out,) = run("openai_chat", chunk(0, {}, **more))
+    assert EMAIL not in out.wire().decode()
+    assert "[REDACTED:EMAIL]" in out.wire().decode()
+
+
+@pytest.mark.parametrize("more", [{"note": EMAIL}, {"search": [{"title": EMAIL}]}])
+def test_nothing_beside_the_choices_goes_past_the_rules(more: Any) -> None:
+    (out,) = run("openai_chat", event("", {"id": "c", "choices": [], **more}))
+    assert EMAIL not in out.wire().decode()
+    assert "[REDACTED:EMAIL]" in out.wire().decode()
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "text", "note": EMAIL},
+        },
+        {"type": "message_start", "message": {"content": [{"type": "text", "text": EMAIL}]}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "note": EMAIL}},
+        {"type": "a_later_kind", "said": {"text": EMAIL}},
+        {"type": "a_later_kind", "said": EMAIL},
+    ],
+)
+def test_nothing_beside_the_pieces_of_a_block_goes_past_the_rules(doc: Any) -> None:
+    *_, out = run("anthropic", event(doc["type"], doc))
+    assert EMAIL not in out.wire().decode()
+    assert "[REDACTED:EMAIL]" in out.wire().decode()
+
+
 # ---- probabilities -------------------------------------------------------------------------------
 
 

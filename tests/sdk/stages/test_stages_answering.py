@@ -379,7 +379,9 @@ UPSTREAM_HEADERS = {
     "x-ratelimit-remaining-tokens": "9",
     "set-cookie": "a=b",
     "server": "x",
-    "connection": "close",
+    "connection": "close, X-Hop",
+    "x-hop": "1",
+    "x-nexus-error": "policy_blocked",
     "transfer-encoding": "chunked",
     "content-length": "5",
     "content-encoding": "gzip",
@@ -390,6 +392,8 @@ def test_headers_of_one_connection_end_there() -> None:
     inside = answering.relayed_headers(UPSTREAM_HEADERS, "sdk")
     assert not answering.HOP_BY_HOP & set(inside)
     assert inside["set-cookie"] == "a=b"
+    assert inside["x-nexus-error"] == "policy_blocked", "the upstream may be a sidecar of ours"
+    assert "x-hop" not in inside
     outside = answering.relayed_headers(UPSTREAM_HEADERS, "sidecar")
     assert set(outside) == {
         "content-type",

@@ -31,8 +31,6 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "thinking": ("thinking_delta", "thinking"),
     "json": ("input_json_delta", "partial_json"),
 }
-_WHOLE: dict[str, str] = {"message_start": "message", "message_delta": "delta"}
-"""Events that may bring text outside of blocks, and where."""
 
 
 def slots(doc: Json, name: str) -> list[Slot]:  # noqa: ARG001  one signature for all dialects
@@ -43,8 +41,7 @@ def slots(doc: Json, name: str) -> list[Slot]:  # noqa: ARG001  one signature fo
         return _delta(doc)
     if kind == "content_block_start":
         return _start(doc)
-    holder = doc.get(_WHOLE[kind]) if kind in _WHOLE else None
-    return _leaves(holder, ("message",)) if isinstance(holder, dict) else []
+    return _leaves(doc, ("message",))
 
 
 def _delta(doc: Json) -> list[Slot]:
@@ -63,8 +60,8 @@ def _start(doc: Json) -> list[Slot]:
     kind = block.get("type")
     if kind in {"text", "thinking"}:
         first = [Slot((index, kind), block, kind, "text")] if block.get(kind) else []
-        rest = {key: value for key, value in block.items() if key != kind}
-        return first + _leaves(rest, (index, "block"))
+        told = (index, "block", kind)
+        return first + [slot for slot in _leaves(block, (index, "block")) if slot.channel != told]
     return _leaves(block, (index, "block"))
 
 

@@ -24,6 +24,8 @@ _HEAD = frozenset({
     "obfuscation", "provider", "x_groq", "prompt_filter_results",
 })  # fmt: skip
 """Members of a chunk that hold no text of the answer."""
+_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs", "native_finish_reason"})
+"""Members of a choice that are read by themselves, or hold no text."""
 
 
 def slots(doc: Json, name: str) -> list[Slot]:  # noqa: ARG001  one signature for all dialects
@@ -35,12 +37,28 @@ def slots(doc: Json, name: str) -> list[Slot]:  # noqa: ARG001  one signature fo
         for key, value in (choice.get("delta") or {}).items():
             if value and key not in TEXT.skip:
                 found += _member(choice["delta"], key, (index,))
+        if not choice.keys() <= _CHOICE:
+            found += _snapshot(choice, index)
         if choice.get("logprobs"):
             found.append(Slot((index, "content"), choice, "logprobs", "logprobs"))
     if not doc.keys() <= _HEAD:
-        rest = {key: value for key, value in doc.items() if key not in _HEAD}
-        found += _leaves(rest, ("chunk",))
+        found += _beside(doc, _HEAD, ("chunk",))
     return found
+
+
+def _beside(holder: Json, known: frozenset[str], channel: Channel) -> Iterator[Slot]:
+    """The texts of an object's members but for those that are known."""
+    rest = {key: value for key, value in holder.items() if key not in known}
+    for slot in _leaves(rest, channel):
+        yield slot if slot.holder is not rest else slot._replace(holder=holder)
+
+
+def _snapshot(choice: Json, index: int) -> Iterator[Slot]:
+    """What stands beside the delta. Perplexity repeats in `message` all that was said so far."""
+    for slot in _beside(choice, _CHOICE, (index, "choice")):
+        member, *path = slot.channel[2:]
+        said = member == "message" and len(path) == 1
+        yield slot._replace(channel=(index, *path)) if said else slot
 
 
 def _member(delta: Json, key: str, channel: Channel) -> Iterator[Slot]:
