@@ -115,6 +115,8 @@ def test_a_stream_that_no_dialect_reads_is_relayed_and_said_so() -> None:
     assert "no dialect reads" in recorded.event["notes"][0]
     last: Any = flow.send(None)
     assert (type(last), last.answer, last.tail) == (Finish, None, ())
+    with pytest.raises(StopIteration):
+        flow.send(None)
 
 
 def test_an_answer_that_no_dialect_reads_is_relayed_whole() -> None:

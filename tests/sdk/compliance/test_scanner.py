@@ -159,3 +159,10 @@ def test_a_value_of_little_entropy_is_none(text: str, value: str | None) -> None
     rule = replace(rule_from_expression("own.key", "key=([a-z0-9]{8})"), entropy=2.5)
     hits = Scanner([rule]).find([text]).get(0, [])
     assert [text[hit.start : hit.end] for hit in hits] == ([value] if value else [])
+
+
+@pytest.mark.parametrize(("text", "found"), [("our key: kq8x2vbz", 1), ("kq8x2vbz: our key", 0)])
+def test_a_rule_may_need_its_words_before_the_value(text: str, found: int) -> None:
+    rule = rule_from_expression("own.key", "[a-z0-9]{8}")
+    needing = replace(rule, context=("key",), context_required=True)
+    assert len(Scanner([needing]).find([text]).get(0, [])) == found

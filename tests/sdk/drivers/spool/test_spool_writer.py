@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.sdk.drivers.spool.spool_lab import (
@@ -25,13 +25,28 @@ from nexus_sdk.drivers.spool import Spool, Stats, events, frame, verify
 from nexus_sdk.drivers.spool.pending import LoopWaiter
 from nexus_sdk.errors import AuditUnavailable, BadSettings, TooLarge
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 def numbers(directory: Path) -> list[int]:
     return [entry.event["n"] for entry in events(directory)]
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere() -> Iterator[None]:
+    """Spools of other tests in this process that are still open."""
+    ELSEWHERE.update(threading.enumerate())
+    yield
+    ELSEWHERE.clear()
+
+
+ELSEWHERE: set[threading.Thread] = set()
+
+
 def spool_threads() -> int:
-    return sum(thread.name == "nexus-audit-spool" for thread in threading.enumerate())
+    here = set(threading.enumerate()) - ELSEWHERE
+    return sum(thread.name == "nexus-audit-spool" for thread in here)
 
 
 def test_nothing_happens_before_the_first_event(tmp_path: Path) -> None:
