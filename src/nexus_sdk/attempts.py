@@ -3,7 +3,7 @@ fail over."""
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nexus_sdk.compliance.streams import StreamEnforcer
@@ -30,17 +30,18 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 
-@value
+@dataclass(slots=True)
 class Sent:
     """The response that is the answer, and what goes with it: its inspector, its document when it
-    is whole, and for a stream its pipe and what that already released."""
+    is whole, for a stream its pipe and what that already released, and in the end what was reserved
+    for it."""
 
     prepared: Prepared
     response: Response
     inspector: Inspector
     opening: Opening | None = None
     doc: Json = None
-    claims: tuple[Claim, ...] = field(default=())
+    claims: tuple[Claim, ...] = ()
     reservation: str = ""
 
 
@@ -97,8 +98,9 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
         yield from _give_back(claims, reservation)
         raise
     if isinstance(found, Sent):
-        return replace(found, claims=claims, reservation=reservation)
-    yield from _give_back(claims, reservation)
+        found.claims, found.reservation = claims, reservation
+    else:
+        yield from _give_back(claims, reservation)
     return found
 
 

@@ -42,12 +42,13 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
     trail, response = exchange.trail, sent.response
     trail.status = response.status
     trail.inspected_by(sent.inspector)
-    good = response.status < 300 and call.dialect is not None
+    complete = False
     usage: Usage | None = None
     try:
-        if good:
+        if response.status < 300 and call.dialect is not None:
             usage = answering.usage_of(call, sent)
-            body = answering.whole(call, sent)
+            body, doc = answering.whole(call, sent)
+            complete = not caching.is_unfinished(doc)
         else:
             body = answering.upstream_error(call, sent)
     except NexusError:
@@ -58,7 +59,7 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
     answer = Answer(response.status, _headers(exchange, call, sent), body)
     trail.bytes_out = len(body)
     if key:
-        yield from _keep(exchange, key, answer, stream=False, complete=good)
+        yield from _keep(exchange, key, answer, stream=False, complete=complete)
     yield from record(exchange)
     yield from Finish(answer)
 

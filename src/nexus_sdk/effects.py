@@ -7,7 +7,7 @@ closed union, and a test holds every driver's table of effects against it.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nexus_sdk.model import Cached, Failure, Outcome, Refused, Response
 from nexus_sdk.values import value
@@ -25,7 +25,7 @@ class Ask[R]:
     __slots__ = ()
 
     def __iter__(self) -> Flow[R]:
-        reply: R = yield cast("Effect", self)
+        reply: R = yield self  # type: ignore[misc]  # `Effect` is the union of all subclasses
         return reply
 
 

@@ -29,6 +29,8 @@ CANDIDATE = (
 )
 """Seven to a hundred digits with at most two separators between them; or a short dotted quad
 (`8.8.8.8`)."""
+_CHARACTERS = "0123456789+( \t.-/)"
+"""All that a candidate can hold."""
 MAX_LENGTH = 300
 """Characters of the longest candidate."""
 
@@ -158,6 +160,15 @@ def resolve(
         if all(claim.end <= found.start or found.end <= claim.start for found in taken):
             taken.append(Found(claim.start, claim.end, claim.rule))
     return sorted(taken, key=lambda found: found.start)
+
+
+def run_around(text: str, low: int, end: int, high: int) -> tuple[int, int]:
+    """The run of a candidate's characters in `text[low:high]` that `end` is in or behind, and one
+    more on each side: all that a candidate which ends there can be."""
+    before, after = text[low:end], text[end:high]
+    start = low + len(before.rstrip(_CHARACTERS))
+    stop = high - len(after.lstrip(_CHARACTERS))
+    return max(start - 1, low), min(stop + 1, high)
 
 
 def _runs(

@@ -72,6 +72,30 @@ class Expression:
         flags = re.ASCII | re.DOTALL | (re.IGNORECASE if self.ignore_case else 0)
         self.pattern = re.compile(f"{before}(?:{source}){after}", flags)
 
+    def windows(self, text: str, ends: list[int]) -> Iterator[tuple[int, int]]:
+        """The stretches of `text` that hold every match with these ends; one character more for the
+        boundaries."""
+        if self.reach is None:
+            yield 0, len(text)
+            return
+        low, high = -1, -1
+        for start, stop in sorted({self._window(text, end, self.reach) for end in ends}):
+            if start <= high:
+                high = max(high, stop)
+                continue
+            if high >= 0:
+                yield low, high
+            low, high = start, stop
+        yield low, high
+
+    def _window(self, text: str, end: int, reach: int) -> tuple[int, int]:
+        """Where a match that ends here can stand, whole. A number rule's candidates consist of few
+        characters, which narrows it to the run of those."""
+        low, high = max(0, end - reach - 1), min(len(text), end + reach + 1)
+        if self.rule is None:
+            return numbers.run_around(text, low, end, high)
+        return low, high
+
 
 class Scanner:
     """The rules of one stage, compiled. Immutable but for `matcher`, which is attached once it is
@@ -103,7 +127,7 @@ class Scanner:
         for (index, number), places in ends.items():
             text = texts[index]
             expression = self.expressions[number]
-            for low, high in _windows(places, expression.reach, len(text)):
+            for low, high in expression.windows(text, places):
                 for hit in self._confirm(expression, text, low, high):
                     found.setdefault(index, []).append(hit)
         return found
@@ -186,20 +210,3 @@ def _by_text(
             place = len(encoded[index][:place].decode(errors="ignore"))
         out.setdefault((index, number), []).append(min(place, len(texts[index])))
     return out
-
-
-def _windows(ends: list[int], reach: int | None, length: int) -> Iterator[tuple[int, int]]:
-    """The stretches of a text that hold every match with these ends; one character more for the
-    boundaries."""
-    if reach is None:
-        yield 0, length
-        return
-    ends.sort()
-    low, high = max(0, ends[0] - reach - 1), min(length, ends[0] + reach + 1)
-    for end in ends[1:]:
-        start = end - reach - 1
-        if start > high:
-            yield low, high
-            low = start
-        high = min(length, end + reach + 1)
-    yield low, high

@@ -157,8 +157,9 @@ class _Answers:
 
 
 def _size(key: str, answer: Cached) -> int:
-    headers = sum(len(name) + len(value) for name, value in answer.headers.items())
-    return len(answer.body) + headers + len(key) + ENTRY_OVERHEAD_BYTES
+    headers = answer.headers
+    names, values = sum(map(len, headers)), sum(map(len, headers.values()))
+    return len(answer.body) + names + values + len(key) + ENTRY_OVERHEAD_BYTES
 
 
 # ---- counters ------------------------------------------------------------------------------------

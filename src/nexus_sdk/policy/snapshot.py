@@ -113,6 +113,7 @@ _VENDORS = {"api.openai.com": "openai", "api.anthropic.com": "anthropic"}
 no known price, whatever its models are called."""
 
 
+@lru_cache(maxsize=256)
 def _vendor(name: str) -> str:
     return _VENDORS.get(name.removeprefix("@").partition("/")[0], "")
 

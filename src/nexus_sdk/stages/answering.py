@@ -46,6 +46,7 @@ _KEPT_INSIDE = frozenset(
     {"set-cookie", "server", "via", "alt-svc", "strict-transport-security", "cf-ray"}
 )
 """What an upstream says to us and not to a caller of the sidecar."""
+_HIDDEN_OUTSIDE = HOP_BY_HOP | _KEPT_INSIDE
 MAX_HEADER_LIST = 1000
 
 
@@ -104,7 +105,7 @@ def relayed_headers(upstream: Headers, door: Door) -> dict[str, str]:
     of the sidecar takes what is named like ours for our own word, so that a provider cannot say
     it. RFC 9110, 7.6.1: headers that `connection` names end here."""
     outside = door == "sidecar"
-    hidden = HOP_BY_HOP | _KEPT_INSIDE if outside else HOP_BY_HOP
+    hidden = _HIDDEN_OUTSIDE if outside else HOP_BY_HOP
     if named := upstream.get("connection"):
         hidden = hidden.union(name.strip().lower() for name in named.split(","))
     return {
@@ -148,15 +149,16 @@ def _said(error: Json) -> str:
     return str(code)[:64] if isinstance(code, str | int) else "unnamed"
 
 
-def whole(call: Call, sent: Sent) -> bytes:
-    """The answer's body for the caller. Raises Blocked, UpstreamFailed."""
+def whole(call: Call, sent: Sent) -> tuple[bytes, Json]:
+    """The answer's body for the caller, and its document as it was before policy changed its texts.
+    Raises Blocked, UpstreamFailed."""
     prepared, doc, body = sent.prepared, sent.doc, sent.response.body
     assert call.dialect is not None
     assert prepared.dialect is not None
     if prepared.dialect is not call.dialect:
         doc = _translated(call, prepared.dialect, call.dialect, doc)
         body = dumps(doc)
-    return splice(body, sent.inspector.document(doc, call.dialect.text))
+    return splice(body, sent.inspector.document(doc, call.dialect.text)), doc
 
 
 def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:

@@ -23,7 +23,7 @@ type Doc = Mapping[str, Any]
 
 STORED_AT = "x-nexus-stored-at"
 """Unix seconds, among the headers of a stored answer only; never sent."""
-_LAYOUT = b"nexus-cache-1"
+_LAYOUT = "nexus-cache-2"
 
 _SCOPES: dict[str, Callable[[Caller], tuple[str, ...]]] = {
     "key": lambda caller: (caller.key_id,),
@@ -48,29 +48,13 @@ def key(
     scope = _scope(cache, ask.caller)
     if scope is None:
         return None
+    places = sorted({(target.provider, target.model) for target in targets})
+    parts = (_LAYOUT, cache.scope, scope, policy_hash, ask.endpoint, ask.dialect, ask.stream)
     try:
-        canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        whole = orjson.dumps((*parts, places, body), option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a number of more than 64 bits, or half a surrogate pair
         return None
-    places = sorted({(target.provider, target.model) for target in targets})
-    parts = (
-        cache.scope,
-        *scope,
-        policy_hash,
-        ask.endpoint,
-        ask.dialect,
-        "stream" if ask.stream else "whole",
-        str(len(places)),
-        *(name for place in places for name in place),
-    )
-    return _digest(parts, canonical)
-
-
-def _digest(parts: tuple[str, ...], body: bytes) -> str:
-    """The parts' lengths come first, so that no two lists of parts read the same."""
-    lengths = ",".join([str(len(part)) for part in parts])
-    head = f"{lengths};{''.join(parts)}".encode("utf-8", "surrogatepass")
-    return sha256(b"".join((_LAYOUT, head, body))).hexdigest()
+    return sha256(whole).hexdigest()
 
 
 def _scope(cache: Cache, caller: Caller) -> tuple[str, ...] | None:
@@ -121,23 +105,18 @@ API reference)."""
 
 
 def storable(cache: Cache, answer: Cached, *, complete: bool) -> bool:
-    """`complete`: the answer came to its proper end, and a stream held no error event."""
+    """`complete`: the answer came to its proper end and is no error; a stream held no error
+    event."""
     return (
         complete
         and answer.status == 200
         and 0 < len(answer.body) <= cache.max_entry_bytes
-        and (answer.stream or not has_error(answer.body))
     )
 
 
-def has_error(body: bytes) -> bool:
-    """Whether a whole answer is an error, or none yet, in spite of its status. What is not JSON
-    counts as one."""
-    try:
-        doc = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return True
-    return isinstance(doc, dict) and (
+def is_unfinished(doc: Doc) -> bool:
+    """Whether a whole answer is an error, or none yet, in spite of its status."""
+    return (
         bool(doc.get("error")) or doc.get("type") == "error" or doc.get("status") in _UNFINISHED
     )
 

@@ -149,6 +149,8 @@ def pico(usd_amount: float) -> int:
 
 def usd(amount: int) -> str:
     """Picodollars as decimal USD, exact, without trailing zeros: `0.0000125`, `3`, `-0.5`."""
+    if not amount:
+        return "0"
     whole, rest = divmod(abs(amount), PICO_PER_USD)
     decimals = f"{rest:012d}".rstrip("0")
     return f"{'-' if amount < 0 else ''}{whole}{'.' if decimals else ''}{decimals}"

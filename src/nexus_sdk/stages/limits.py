@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nexus_sdk.model import Refused, Target, Usage
     from nexus_sdk.policy import document as doc
-    from nexus_sdk.policy.document import Axis, Unit, Window
+    from nexus_sdk.policy.document import Unit, Window
     from nexus_sdk.stages.cost import Rates
     from nexus_sdk.stages.selectors import Ask, Condition
 
@@ -102,15 +102,39 @@ def window(name: Window, now: float) -> tuple[int, int]:
 # ---- claims --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class _Limit:
-    name: str
-    unit: Unit
-    maximum: int
-    window: Window
-    per: tuple[Axis, ...]
-    condition: Condition
-    enforce: bool
+    """A limit, compiled. Remembers the calendar window it was last asked in, and how the accounts
+    of that window begin."""
+
+    __slots__ = ("_axes", "_current", "condition", "enforce", "maximum", "name", "unit", "window")
+
+    def __init__(self, limit: doc.Limit) -> None:
+        """Fractions of a request or a token are cut off; USD are exact to the picodollar."""
+        maximum = pico(limit.max) if limit.unit == "usd" else int(limit.max)
+        self.name = limit.name
+        self.unit: Unit = limit.unit
+        self.window: Window = limit.window
+        self.enforce = limit.enforce
+        self.maximum = maximum if limit.enforce else NO_MAXIMUM
+        self.condition = compile_when(limit.when)
+        self._axes = tuple((axis, AXES[axis]) for axis in limit.per)
+        self._current = (0, 0, "")
+
+    def account(self, ask: Ask, target: Target | None, now: float) -> tuple[str, float]:
+        """The account's name, and in how many seconds its window ends.
+
+        `name@unit/window/start` and each axis with its value. A value is preceded by its length:
+        whatever characters it holds, two different lists of values never read the same.
+        """
+        start, end, account = self._current
+        if not start <= now < end:
+            start, end = window(self.window, now)
+            account = f"{self.name}@{self.unit}/{self.window}/{start}"
+            self._current = (start, end, account)
+        for axis, read in self._axes:
+            value = read(ask.caller, target)
+            account = f"{account}|{axis}={len(value)}:{value}"
+        return account, end - now
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,22 +149,10 @@ _OF_TARGET = frozenset({"provider", "model"})
 
 
 def compile_limits(limits: Iterable[doc.Limit]) -> Limits:
-    """Fractions of a request or a token are cut off; USD are exact to the picodollar."""
     phases: dict[Phase, list[_Limit]] = {"admission": [], "target": []}
     for limit in limits:
         needs_target = limit.unit != "requests" or not _OF_TARGET.isdisjoint(limit.per)
-        maximum = pico(limit.max) if limit.unit == "usd" else int(limit.max)
-        phases["target" if needs_target else "admission"].append(
-            _Limit(
-                limit.name,
-                limit.unit,
-                maximum if limit.enforce else NO_MAXIMUM,
-                limit.window,
-                tuple(limit.per),
-                compile_when(limit.when),
-                limit.enforce,
-            )
-        )
+        phases["target" if needs_target else "admission"].append(_Limit(limit))
     return Limits(tuple(phases["admission"]), tuple(phases["target"]))
 
 
@@ -171,9 +183,8 @@ def _claims(
         amount = _amount(limit, target, amounts)
         if amount == 0 and limit.unit == "usd":
             continue
-        start, end = window(limit.window, now)
-        account = _account(limit, start, ask, target)
-        claims.append(Claim(account, limit.name, limit.unit, amount, limit.maximum, end - now))
+        account, left_s = limit.account(ask, target, now)
+        claims.append(Claim(account, limit.name, limit.unit, amount, limit.maximum, left_s))
     return tuple(claims)
 
 
@@ -191,16 +202,6 @@ def _amount(limit: _Limit, target: Target | None, amounts: Amounts) -> int:
         f"limit {limit.name!r} is in USD and {model!r} has no price: add it to 'prices'",
         code="unpriced_model",
     )
-
-
-def _account(limit: _Limit, start: int, ask: Ask, target: Target | None) -> str:
-    """`name@unit/window/start` and each axis with its value. A value is preceded by its length:
-    whatever characters it holds, two different lists of values never read the same."""
-    account = f"{limit.name}@{limit.unit}/{limit.window}/{start}"
-    for axis in limit.per:
-        value = AXES[axis](ask.caller, target)
-        account += f"|{axis}={len(value)}:{value}"
-    return account
 
 
 # ---- what became of them -------------------------------------------------------------------------

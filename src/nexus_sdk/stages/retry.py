@@ -200,6 +200,8 @@ class Health:
     def begin(self, provider: str, now: float) -> None:
         """An attempt is about to be sent. On a half-open circuit it is the trial: the others stay
         away meanwhile."""
+        if provider not in self._circuits:
+            return
         with self._lock:
             circuit = self._circuits.get(provider)
             if circuit is not None and 0 < circuit.spare_until <= now:
