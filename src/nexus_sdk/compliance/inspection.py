@@ -68,7 +68,7 @@ class Inspector:
         """As `document`, for texts that are already at hand."""
         find = self._effective.scanner.find
         hits: dict[int, list[Found]] | None = None
-        if not any(leaf.json_text for leaf in found):
+        if True not in [leaf.json_text for leaf in found]:
             # The usual case, and nothing found: no more than the scan itself.
             hits = find([leaf.text for leaf in found])
             if not hits:

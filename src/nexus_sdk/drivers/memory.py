@@ -203,8 +203,8 @@ class _Counters:
                 account = self._accounts.get(claim.account)
                 if account is None:
                     account = self._open_account(claim, now)
-                else:
-                    account.ends = max(account.ends, now + claim.resets_in_s)
+                elif account.ends < now + claim.resets_in_s:
+                    account.ends = now + claim.resets_in_s
                 if account.used + claim.amount > claim.maximum:
                     self._give_back(claims[:index])
                     return Refused(claim, account.used)

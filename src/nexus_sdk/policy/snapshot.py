@@ -37,6 +37,9 @@ OWN_CONNECT_S, OWN_READ_S = 10.0, 600.0
 """Timeouts towards the caller's own upstream where the caller does not say (openai-python's
 defaults are 5 and 600)."""
 
+_MAX_RETRY_RULES = 64
+"""Callers say how often to try; the rules made for them are remembered up to this number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -76,6 +79,7 @@ class Snapshot:
     response_hooks: Stage
     placeholder_key: bytes = field(repr=False)
     health: Health = field(default_factory=Health)
+    _retries: dict[int, doc.Retry] = field(default_factory=dict, init=False, repr=False)
 
     def sticky(self, model: str) -> bool:
         """May the route of `model` depend on what the conversation begins with?"""
@@ -83,8 +87,12 @@ class Snapshot:
 
     def retry(self, attempts: int) -> doc.Retry:
         """The retry rule with this many attempts."""
-        rule = self.policy.routing.retry
-        return rule if rule.attempts == attempts else _retry(rule.model_dump_json(), attempts)
+        rule = self._retries.get(attempts)
+        if rule is None:
+            rule = self.policy.routing.retry.model_copy(update={"attempts": attempts})
+            if len(self._retries) < _MAX_RETRY_RULES:
+                self._retries[attempts] = rule
+        return rule
 
     def origin_name(self, request: Request) -> str:
         """What the caller's own upstream is called in plans and events. Empty when there is
@@ -116,13 +124,6 @@ no known price, whatever its models are called."""
 @lru_cache(maxsize=256)
 def _vendor(name: str) -> str:
     return _VENDORS.get(name.removeprefix("@").partition("/")[0], "")
-
-
-@lru_cache(maxsize=64)
-def _retry(rule: str, attempts: int) -> doc.Retry:
-    from nexus_sdk.policy.document import Retry
-
-    return Retry.model_validate_json(rule).model_copy(update={"attempts": attempts})
 
 
 @lru_cache(maxsize=256)

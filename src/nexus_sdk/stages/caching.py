@@ -107,18 +107,12 @@ API reference)."""
 def storable(cache: Cache, answer: Cached, *, complete: bool) -> bool:
     """`complete`: the answer came to its proper end and is no error; a stream held no error
     event."""
-    return (
-        complete
-        and answer.status == 200
-        and 0 < len(answer.body) <= cache.max_entry_bytes
-    )
+    return complete and answer.status == 200 and 0 < len(answer.body) <= cache.max_entry_bytes
 
 
 def is_unfinished(doc: Doc) -> bool:
     """Whether a whole answer is an error, or none yet, in spite of its status."""
-    return (
-        bool(doc.get("error")) or doc.get("type") == "error" or doc.get("status") in _UNFINISHED
-    )
+    return bool(doc.get("error")) or doc.get("type") == "error" or doc.get("status") in _UNFINISHED
 
 
 def stamped(headers: Headers, now: float) -> dict[str, str]:

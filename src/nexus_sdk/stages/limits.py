@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nexus_sdk.policy import document as doc
     from nexus_sdk.policy.document import Unit, Window
     from nexus_sdk.stages.cost import Rates
-    from nexus_sdk.stages.selectors import Ask, Condition
+    from nexus_sdk.stages.selectors import Ask
 
 type Phase = Literal["admission", "target"]
 

@@ -40,6 +40,36 @@ class Clock(Protocol):
 class Trail:
     """Filled in by the pipeline as it goes; `event` may be asked for once, at the end."""
 
+    __slots__ = (
+        "_attempts",
+        "_last",
+        "_marks",
+        "_node",
+        "_policy_hash",
+        "_start",
+        "_started_at",
+        "arm",
+        "bills",
+        "bytes_out",
+        "cache",
+        "caller",
+        "clock",
+        "coerced",
+        "dropped",
+        "held_most",
+        "inspectors",
+        "model",
+        "notes",
+        "request",
+        "saved_pico",
+        "status",
+        "stream",
+        "target",
+        "told",
+        "unpriced",
+        "usage",
+    )
+
     def __init__(self, request: Request, policy_hash: str, node: str, clock: Clock) -> None:
         self.request = request
         self.clock = clock
@@ -109,7 +139,11 @@ class Trail:
         """The audit event. Give the refusal, or how the relayed stream ended."""
         self.told = True
         ticks = self.clock.ticks()
-        request = self.request
+        request, target = self.request, self.target
+        findings, uncounted, redacted, restored = self._evidence()
+        cost = 0
+        for bill in self.bills:
+            cost += bill.total
         return {
             "v": EVENT_VERSION,
             "id": request.id,
@@ -125,19 +159,19 @@ class Trail:
             "outcome": _outcome(error, outcome),
             "error": _error(error, outcome),
             "decision": self._decision(error),
-            "findings": [f.line() for i in self.inspectors for f in i.findings],
-            "findings_omitted": sum(i.uncounted for i in self.inspectors),
-            "redacted": sum(i.redacted for i in self.inspectors),
-            "restored": sum(i.restored for i in self.inspectors),
+            "findings": findings,
+            "findings_omitted": uncounted,
+            "redacted": redacted,
+            "restored": restored,
             "route": {
-                "provider": self.target.provider if self.target else "",
-                "model": self.target.model if self.target else "",
+                "provider": target.provider if target else "",
+                "model": target.model if target else "",
                 "arm": self.arm,
                 "attempts": self._attempts,
             },
             "cache": self.cache,
             "usage": _usage(self.usage) if self.usage else None,
-            "cost_usd": None if self.unpriced else usd(sum(bill.total for bill in self.bills)),
+            "cost_usd": None if self.unpriced else usd(cost),
             "saved_usd": usd(self.saved_pico),
             "cost": [_line(item) for bill in self.bills for item in bill.items],
             "fidelity": {"coerced": self.coerced, "dropped": self.dropped},
@@ -147,6 +181,18 @@ class Trail:
             "duration_ms": round((ticks - self._start) * 1e3, 3),
             "timings_us": self._marks,
         }
+
+    def _evidence(self) -> tuple[list[dict[str, str]], int, int, int]:
+        """What the inspectors found; how much of it is not written out; how many texts they
+        redacted, and how many they restored."""
+        findings: list[dict[str, str]] = []
+        uncounted = redacted = restored = 0
+        for inspector in self.inspectors:
+            findings += [finding.line() for finding in inspector.findings]
+            uncounted += inspector.uncounted
+            redacted += inspector.redacted
+            restored += inspector.restored
+        return findings, uncounted, redacted, restored
 
     def _decision(self, error: NexusError | None) -> str:
         if isinstance(error, Blocked):

@@ -74,7 +74,9 @@ def _walk(node: Json, path: Path, found: list[Leaf], text_map: TextMap) -> None:
 
 
 def _walk_object(node: Json, path: Path, found: list[Leaf], text_map: TextMap) -> None:
-    skip = _skipped(node, path, text_map)
+    skip = text_map.skip
+    if "type" in node or (path and path[-1] in text_map.inside):
+        skip = _skipped(node, path, text_map)
     for key, value in node.items():
         if key in skip:
             continue

@@ -121,7 +121,7 @@ def test_the_policy_s_own_prices_hold_everywhere() -> None:
 
 def test_the_retry_rule_with_the_caller_s_attempts() -> None:
     taken = snapshot({"routing": {"retry": {"attempts": 4, "max_delay_s": 3.0}}})
-    assert taken.retry(4) is taken.policy.routing.retry
+    assert taken.retry(4) == taken.policy.routing.retry
     patient = taken.retry(7)
     assert (patient.attempts, patient.max_delay_s) == (7, 3.0)
     assert taken.retry(7) is patient

@@ -44,6 +44,14 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 @lru_cache(maxsize=4096)
+def _sent(name: str) -> str:
+    """The header name in lower case; empty for one that is left out. Raises Garbled when it is
+    none."""
+    lower = _lower(name)
+    return "" if lower in FRAMING else lower
+
+
+@lru_cache(maxsize=4096)
 def _lower(name: str) -> str:
     """The header name in lower case. Raises Garbled when it is none."""
     if not _TOKEN.fullmatch(name):
@@ -59,11 +67,10 @@ def encode_head(
     lines = [f"{method} {target} HTTP/1.1", f"host: {authority}"]
     anonymous = True
     for name, value in headers.items():
-        lower = _lower(name)
-        if lower in FRAMING:
-            continue
-        anonymous = anonymous and lower != "user-agent"
-        lines.append(f"{name}: {value}")
+        if lower := _sent(name):
+            lines.append(f"{name}: {value}")
+            if lower == "user-agent":
+                anonymous = False
     if anonymous:
         lines.append(f"user-agent: {USER_AGENT}")
     if length is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -28,7 +29,12 @@ TIGHT: dict[str, Any] = {"segment_bytes": 5_000, "max_bytes": 20_000}
 
 
 def size_of(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*.jsonl"))
+    """The writer may remove a file while it is looked at."""
+    total = 0
+    for path in directory.rglob("*.jsonl"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
 
 
 def dropped_records(chain: Path) -> list[dict[str, Any]]:

@@ -52,6 +52,8 @@ _HINTS = {
 }
 _SAID = ("content", "tool_calls", "refusal", "audio", "function_call")
 """What an assistant's message must have one of."""
+_OURS = frozenset({"reasoning_blocks", "provider_blocks"})
+_PLAIN = frozenset({"role", "content"})
 _LABELS = frozenset({"id", "status", "phase"})
 """Members of a Responses message that only name it."""
 
@@ -62,7 +64,8 @@ def read(doc: Json) -> Facts:
     shape.refuse_lookalikes(doc, KNOWN, FREE)
     model = shape.need(doc, "model", shape.TEXT)
     for place, message in enumerate(shape.need(doc, "messages", shape.SOME_OBJECTS)):
-        _check_message(message, f"messages.{place}.")
+        if not _is_plain(message):
+            _check_message(message, f"messages.{place}.")
     shape.check(doc, FIELDS)
     ceiling = doc.get("max_completion_tokens")
     stream = bool(doc.get("stream"))
@@ -75,6 +78,15 @@ def read(doc: Json) -> Facts:
         deterministic=doc.get("temperature") == 0 or doc.get("seed") is not None,
         wants_stream_usage=stream and bool((doc.get("stream_options") or {}).get("include_usage")),
         user=doc.get("user") or doc.get("safety_identifier") or "",
+    )
+
+
+def _is_plain(message: Json) -> bool:
+    """A role and a text: what most messages are, and nothing to check in them."""
+    return (
+        message.keys() == _PLAIN
+        and type(message["role"]) is str
+        and type(message["content"]) is str
     )
 
 
@@ -99,7 +111,9 @@ def decode(doc: Json) -> Json:
 def strip_foreign(doc: Json, report: Report) -> Json:
     """Without the blocks of other vendors that our answers carry, and with OpenRouter's back in
     their place."""
-    ours = {"reasoning_blocks", "provider_blocks"} - report.accepts
+    ours = _OURS - report.accepts
+    if not any(map(ours.intersection, doc["messages"])):
+        return doc
     messages = list(doc["messages"])
     for place, message in enumerate(messages):
         if not ours & message.keys():
@@ -111,7 +125,7 @@ def strip_foreign(doc: Json, report: Report) -> Json:
             report.omitted(
                 f"messages.{place}.reasoning_blocks", "what another vendor made stays with it"
             )
-    return doc if messages == doc["messages"] else doc | {"messages": messages}
+    return doc | {"messages": messages}
 
 
 def encode(chat: Json, report: Report) -> Json:
