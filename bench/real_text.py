@@ -53,11 +53,11 @@ class Judge:
 
     def __init__(self, nexus: nexus_sdk.Nexus) -> None:
         self._effective = nexus.snapshot.request_hooks.effective("chat", MODEL, "")
-        self._key = nexus.snapshot.placeholder_key
+        self._mac = nexus.snapshot.placeholder_mac
         attach([self._effective.scanner], nexus.settings.cache_dir, wait=True)
 
     def values(self, text: str) -> list[str]:
-        scan = Scan(self._effective, Vault(self._key))
+        scan = Scan(self._effective, Vault(self._mac))
         for _ in scan.parts([text]):
             pass
         hits = scan.take()

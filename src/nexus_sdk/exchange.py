@@ -31,7 +31,7 @@ class Exchange:
         self.snapshot = snapshot
         self.clock = clock
         self.trail = Trail(request, snapshot.hash, snapshot.node, clock)
-        self.vault = Vault(snapshot.placeholder_key)
+        self.vault = Vault(snapshot.placeholder_mac)
         self.act = not admission.bypassed(snapshot.gate, clock.now())
         self.usage = Usage()
         self.ask: Ask

@@ -67,13 +67,13 @@ class Texts:
             snapshot = nexus.snapshot
             hooks = {"request": snapshot.request_hooks, "response": snapshot.response_hooks}[stage]
             self._effective: Effective = hooks.effective(endpoint, model, "")
-            self._key = snapshot.placeholder_key
+            self._mac = snapshot.placeholder_mac
             attach([self._effective.scanner], nexus.settings.cache_dir, wait=True)
 
     def scan(self) -> Scan:
         from nexus_sdk.cli.scanning import Scan
 
-        return Scan(self._effective, self._vault(self._key))
+        return Scan(self._effective, self._vault(self._mac))
 
 
 @click.command(cls=Command)

@@ -10,9 +10,10 @@ same tokens.
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from nexus_sdk.mac import Mac
 
 PLACEHOLDER = r"<[A-Z][A-Z_]{0,39}_[a-z2-7]{6,12}>"
 """A rule's label has up to 40 characters (`rules.py`)."""
@@ -24,10 +25,10 @@ _SHORT, _LONG = 6, 12
 class Vault:
     """The values of one exchange by their tokens. Its repr shows no value."""
 
-    __slots__ = ("_by_token", "_by_value", "_key")
+    __slots__ = ("_by_token", "_by_value", "_mac")
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, mac: Mac) -> None:
+        self._mac = mac
         self._by_token: dict[str, str] = {}
         self._by_value: dict[tuple[str, str], str] = {}
 
@@ -59,10 +60,10 @@ class Vault:
     def fingerprint(self, value: str) -> str:
         """A keyed digest of `value` for the audit event: equal values compare, nothing else can be
         learnt."""
-        return hmac.digest(self._key, b"finding\0" + value.encode(), hashlib.sha256)[:8].hex()
+        return self._mac.of(b"finding\0" + value.encode())[:8].hex()
 
     def _mint(self, label: str, value: str, length: int) -> str:
-        digest = hmac.digest(self._key, f"token\0{label}\0{value}".encode(), hashlib.sha256)
+        digest = self._mac.of(f"token\0{label}\0{value}".encode())
         return f"<{label}_{base64.b32encode(digest)[:length].decode().lower()}>"
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from nexus_sdk.compliance.hooks import Hook, Stage, actions_for
 from nexus_sdk.compliance.rules import built_in, load_pack, rule_from_expression, rule_from_words
+from nexus_sdk.mac import Mac
 from nexus_sdk.policy.defaults import compliance
 from nexus_sdk.providers.prices import Prices
 from nexus_sdk.providers.table import TABLE, auth_headers
@@ -77,7 +78,7 @@ class Snapshot:
     accounts: Mapping[str, Account]
     request_hooks: Stage
     response_hooks: Stage
-    placeholder_key: bytes = field(repr=False)
+    placeholder_mac: Mac
     health: Health = field(default_factory=Health)
     _retries: dict[int, doc.Retry] = field(default_factory=dict, init=False, repr=False)
 
@@ -172,7 +173,7 @@ def compile_policy(loaded: Loaded, *, node: str, pepper: bytes, placeholder_key:
         accounts=accounts,
         request_hooks=request_hooks,
         response_hooks=response_hooks,
-        placeholder_key=placeholder_key,
+        placeholder_mac=Mac(placeholder_key),
     )
 
 

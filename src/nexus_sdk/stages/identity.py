@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from nexus_sdk.errors import Malformed, NotAllowed, Unauthenticated
+from nexus_sdk.mac import Mac
 from nexus_sdk.model import Caller
 from nexus_sdk.policy.instants import seconds
 from nexus_sdk.stages.selectors import Names
@@ -49,8 +50,12 @@ def mint(entropy: bytes) -> str:
 
 def digest(key: str, pepper: bytes) -> str:
     """What the policy keeps of a key: 64 hexadecimal digits."""
+    return _digest(key, Mac(pepper))
+
+
+def _digest(key: str, pepper: Mac) -> str:
     # The key comes from a header and may hold anything; "surrogatepass" makes every text bytes.
-    return hmac.digest(pepper, key.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return pepper.of(key.encode("utf-8", "surrogatepass")).hex()
 
 
 def hint(key: str) -> str:
@@ -77,7 +82,7 @@ class KeyIndex:
     __slots__ = ("_by_id", "_by_prefix", "_pepper")
 
     def __init__(self, keys: Iterable[Key], pepper: bytes) -> None:
-        self._pepper = pepper
+        self._pepper = Mac(pepper)
         self._by_id: dict[str, _Entry] = {}
         self._by_prefix: dict[str, list[_Entry]] = {}
         for key in keys:
@@ -94,7 +99,7 @@ class KeyIndex:
     def find(self, key: str) -> _Entry | None:
         """The entry of `key`. A known and an unknown key cost the same digest and at least one
         whole comparison, so that time tells nothing."""
-        wanted = digest(key, self._pepper)
+        wanted = _digest(key, self._pepper)
         found = None
         for entry in self._by_prefix.get(wanted[:_INDEXED], _NOBODY):
             if hmac.compare_digest(entry.digest, wanted):

@@ -14,6 +14,7 @@ from nexus_sdk.cli.scanning import REACH, Scan, masked
 from nexus_sdk.compliance.hooks import Hook, Stage
 from nexus_sdk.compliance.rules import built_in, rule_from_expression, rule_from_words
 from nexus_sdk.compliance.vault import Vault
+from nexus_sdk.mac import Mac
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,7 @@ def effective() -> Effective:
 
 
 def scanned(pieces: Iterable[str], reach: int = REACH) -> tuple[str, list[Hit]]:
-    scan = Scan(effective(), Vault(b"k" * 32), reach)
+    scan = Scan(effective(), Vault(Mac(b"k" * 32)), reach)
     text, hits = "", []
     for part in scan.parts(pieces):
         text += part
@@ -91,7 +92,7 @@ def test_a_value_between_pieces_is_found_in_its_place() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    scan = Scan(effective(), Vault(b"k" * 32))
+    scan = Scan(effective(), Vault(Mac(b"k" * 32)))
     for part in scan.parts("lorem ipsum\n" * 1000 for _ in range(50)):
         assert len(part) <= 4 * REACH
 

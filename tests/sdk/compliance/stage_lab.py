@@ -8,6 +8,7 @@ from nexus_sdk.compliance.hooks import Hook, Stage
 from nexus_sdk.compliance.inspection import Inspector
 from nexus_sdk.compliance.rules import built_in, rule_from_expression, rule_from_words
 from nexus_sdk.compliance.vault import Vault
+from nexus_sdk.mac import Mac
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,5 +42,5 @@ def effective(*hooks: Hook, restore: bool = True) -> Effective:
 
 
 def inspector(rules: Effective, vault: Vault | None = None, **more: Any) -> Inspector:
-    vault = Vault(b"k" * 32) if vault is None else vault
+    vault = Vault(Mac(b"k" * 32)) if vault is None else vault
     return Inspector(rules, vault, more.pop("stage", "response"), **more)

@@ -16,6 +16,7 @@ from nexus_sdk.compliance import inspection
 from nexus_sdk.compliance.inspection import Inspector, strictest
 from nexus_sdk.compliance.vault import PLACEHOLDER, Vault
 from nexus_sdk.errors import Blocked
+from nexus_sdk.mac import Mac
 from nexus_sdk.wire.json import dumps, splice
 from nexus_sdk.wire.texts import TextMap
 
@@ -168,7 +169,7 @@ def there_and_back(vault: Vault) -> tuple[Inspector, Inspector]:
 
 
 def test_the_answer_gets_its_values_back() -> None:
-    out, back = there_and_back(Vault(KEY))
+    out, back = there_and_back(Vault(Mac(KEY)))
     sent = edited(out, {"text": f"write to {EMAIL}, again {EMAIL}"})["text"]
     (token,) = set(re.findall(PLACEHOLDER, sent))
     assert sent == f"write to {token}, again {token}"
@@ -178,7 +179,7 @@ def test_the_answer_gets_its_values_back() -> None:
 
 
 def test_what_was_restored_is_not_redacted_again_and_what_the_model_adds_is() -> None:
-    out, back = there_and_back(Vault(KEY))
+    out, back = there_and_back(Vault(Mac(KEY)))
     token = edited(out, {"text": EMAIL})["text"]
     answer = edited(back, {"text": f"{token} and eve@corp-mail.com"})
     assert answer == {"text": f"{EMAIL} and [REDACTED:EMAIL]"}
@@ -186,13 +187,13 @@ def test_what_was_restored_is_not_redacted_again_and_what_the_model_adds_is() ->
 
 @pytest.mark.parametrize("text", ["<EMAIL_aaaaaa>", "<CARD_abc234>", "<EMAIL_", "<EMAIL_AAAAAA>"])
 def test_a_token_that_this_exchange_did_not_issue_stays(text: str) -> None:
-    out, back = there_and_back(Vault(KEY))
+    out, back = there_and_back(Vault(Mac(KEY)))
     out.document({"text": EMAIL}, MAP)
     assert back.document({"text": text}, MAP) == {}
 
 
 def test_a_restored_value_is_escaped_where_it_stands_in_json() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     token = vault.token("NAME", 'a "quoted" \\ name\n')
     _, back = there_and_back(vault)
     doc = {"arguments": json.dumps({"who": token, "n": [1]}), "other": {"arguments": token}}
@@ -202,7 +203,7 @@ def test_a_restored_value_is_escaped_where_it_stands_in_json() -> None:
 
 
 def test_without_restoring_a_placeholder_stays() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     token = vault.token("EMAIL", EMAIL)
     assert inspector(effective(restore=False), vault).document({"t": token}, MAP) == {}
 
@@ -211,7 +212,7 @@ def test_without_restoring_a_placeholder_stays() -> None:
 
 
 def test_a_finding_holds_nothing_of_the_value() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     rules = effective(hook({"pii.email": "redact"}, name="hook-1"))
     looking = inspector(rules, vault, stage="request")
     looking.document({"a": f"x {EMAIL}", "b": f"{EMAIL} y", "c": "eve@corp-mail.com"}, MAP)
@@ -250,7 +251,7 @@ def test_a_block_names_every_rule_once_and_no_value(stage: str, word: str) -> No
 
 
 def test_the_bypass_finds_and_does_not_act() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     token = vault.token("EMAIL", EMAIL)
     looking = inspector(effective(), vault, act=False)
     assert edited(looking, {"t": f"top secret of {EMAIL}"}) == {"t": f"top secret of {EMAIL}"}

@@ -26,6 +26,7 @@ from tests.sdk.compliance.stream_lab import (
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.compliance.vault import Vault
 from nexus_sdk.errors import Blocked
+from nexus_sdk.mac import Mac
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.sse import StreamEvent
@@ -75,7 +76,7 @@ def rules(*blocking: str, reversible: bool = False) -> Effective:
 @cache
 def issued() -> tuple[str, ...]:
     """Tokens of the exchange, and two that only look like some."""
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     known = [
         vault.token("EMAIL", EMAIL),
         vault.token("CARD", CARD),
@@ -85,7 +86,7 @@ def issued() -> tuple[str, ...]:
 
 
 def vault() -> Vault:
-    made = Vault(KEY)
+    made = Vault(Mac(KEY))
     for label, value in SECRETS:
         made.token(label, value)
     return made

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nexus_sdk.compliance import vault as vaults
 from nexus_sdk.compliance.vault import MAX_LENGTH, PLACEHOLDER, Vault, normalised
+from nexus_sdk.mac import Mac
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,13 +23,13 @@ VALUES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 
 
 def tokens(values: Sequence[str], key: bytes = KEY) -> list[str]:
-    vault = Vault(key)
+    vault = Vault(Mac(key))
     return [vault.token("EMAIL", value) for value in values]
 
 
 @given(LABELS, VALUES)
 def test_a_token_can_be_found_again(label: str, value: str) -> None:
-    token = Vault(KEY).token(label, value)
+    token = Vault(Mac(KEY)).token(label, value)
     assert re.fullmatch(PLACEHOLDER, token)
     assert len(token) <= MAX_LENGTH
     assert token.startswith(f"<{label}_")
@@ -36,7 +37,7 @@ def test_a_token_can_be_found_again(label: str, value: str) -> None:
 
 @given(st.lists(st.tuples(LABELS, VALUES), max_size=12))
 def test_every_value_comes_back_exactly(issued: list[tuple[str, str]]) -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     given_out = {(label, value): vault.token(label, value) for label, value in issued}
     for (label, value), token in given_out.items():
         assert vault.value(token) == value
@@ -53,7 +54,7 @@ def test_another_installation_has_other_tokens() -> None:
 
 
 def test_the_type_is_part_of_the_token() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     card, phone = vault.token("CARD", "4111"), vault.token("PHONE", "4111")
     assert card.removeprefix("<CARD_") != phone.removeprefix("<PHONE_")
     assert (vault.value(card), vault.value(phone)) == ("4111", "4111")
@@ -73,7 +74,7 @@ def test_spellings_of_one_value_share_a_token_across_exchanges(one: str, other: 
 
 
 def test_two_spellings_in_one_exchange_both_come_back_as_they_were() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     first, second = vault.token("EMAIL", "Bob@x.org"), vault.token("EMAIL", "bob@x.org")
     assert first != second
     assert (vault.value(first), vault.value(second)) == ("Bob@x.org", "bob@x.org")
@@ -101,15 +102,15 @@ def test_values_that_share_the_short_digest_get_long_ones(monkeypatch: pytest.Mo
 
 
 def test_what_was_not_issued_stands_for_nothing() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     token = vault.token("EMAIL", "a@b.co")
-    assert Vault(KEY).value(token) is None
+    assert Vault(Mac(KEY)).value(token) is None
     assert vault.value(token.upper()) is None
     assert vault.value(token[:-2] + ">") is None
 
 
 def test_it_shows_no_value() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     vault.token("EMAIL", "a@b.co")
     assert repr(vault) == str(vault) == "Vault(1 values)"
     with pytest.raises(TypeError):
@@ -117,9 +118,9 @@ def test_it_shows_no_value() -> None:
 
 
 def test_a_fingerprint_compares_and_tells_nothing_else() -> None:
-    vault = Vault(KEY)
+    vault = Vault(Mac(KEY))
     told = vault.fingerprint("4111 1111 1111 1111")
-    assert told == Vault(KEY).fingerprint("4111 1111 1111 1111")
+    assert told == Vault(Mac(KEY)).fingerprint("4111 1111 1111 1111")
     assert re.fullmatch("[0-9a-f]{16}", told)
-    assert told not in {vault.fingerprint("4111111111111111"), Vault(b"x").fingerprint("4111")}
+    assert told not in {vault.fingerprint("4111111111111111"), Vault(Mac(b"x")).fingerprint("4111")}
     assert len(vault) == 0

@@ -17,6 +17,7 @@ from nexus_sdk import errors
 from nexus_sdk.attempts import Sent
 from nexus_sdk.compliance.vault import Vault
 from nexus_sdk.errors import Blocked, LimitExceeded, NexusError, QuotaExceeded, UpstreamFailed
+from nexus_sdk.mac import Mac
 from nexus_sdk.model import Failure, Request, Response, Target, Upstream, Usage
 from nexus_sdk.stages import answering
 from nexus_sdk.stages.reading import read
@@ -338,7 +339,7 @@ def test_an_error_of_another_dialect_is_told_in_the_caller_s() -> None:
 
 @pytest.mark.parametrize("source", ["openai_chat", "anthropic"])
 def test_values_that_an_error_quotes_come_back(source: str) -> None:
-    vault = Vault(b"k" * 32)
+    vault = Vault(Mac(b"k" * 32))
     token = vault.token("EMAIL", EMAIL)
     body = dumps({"error": {"message": f"cannot send to {token}", "type": "t"}})
     told_by = sent(source, body, 400, vault=vault)

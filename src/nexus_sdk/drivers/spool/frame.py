@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from nexus_sdk.mac import Mac
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -68,10 +70,10 @@ class Line:
 class Seal:
     """Signs and checks the lines of one chain. Its repr shows no key."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_mac",)
 
     def __init__(self, key: bytes, chain: str) -> None:
-        self._key = hmac.digest(key, b"nexus audit chain\0" + chain.encode(), "sha256")
+        self._mac = Mac(Mac(key).of(b"nexus audit chain\0" + chain.encode()))
 
     def line(self, tip: Tip, at: str, kind: str, body: bytes) -> tuple[bytes, Tip]:
         """The line that follows `tip`, and the tip that it becomes."""
@@ -83,20 +85,20 @@ class Seal:
             kind.encode(),
             body,
         )
-        mac = hmac.digest(self._key, text, "sha256").hex()
+        mac = self._mac.of(text).hex()
         return b'%b,"mac":"%b"}\n' % (text, mac.encode()), Tip(seq, mac)
 
     def document(self, fields: Mapping[str, Any], size: int) -> bytes:
         """A signed document of exactly `size` bytes (`head.json`), in the shape of a line."""
         text = orjson.dumps({**fields, "pad": ""})[:-2]
         text += b" " * (size - len(text) - 1 - TAIL_BYTES) + b'"'
-        mac = hmac.digest(self._key, text, "sha256").hex()
+        mac = self._mac.of(text).hex()
         return b'%b,"mac":"%b"}\n' % (text, mac.encode())
 
     def holds(self, line: bytes) -> bool:
         """Whether the line, its end included, is exactly as a holder of the key wrote it."""
         text, tail = line[:-TAIL_BYTES], line[-TAIL_BYTES:]
-        mac = hmac.digest(self._key, text, "sha256").hex().encode()
+        mac = self._mac.of(text).hex().encode()
         return hmac.compare_digest(tail, b'%b%b"}\n' % (_SUFFIX, mac))
 
 
