@@ -48,9 +48,7 @@ def explain(
         _decisions(exchange, request, told)
     except NexusError as err:
         told["would"] = "refuse"
-        told["error"] = {"status": err.status, "code": err.code, "message": err.message}
-        if isinstance(err, Blocked):
-            told["error"]["rules"] = list(err.rules)
+        told["error"] = _error(err)
     told["findings"] = [
         finding.line() for inspector in exchange.trail.inspectors for finding in inspector.findings
     ]
@@ -98,13 +96,16 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
     plan = _plan(exchange, told)
     key = None
     if call.dialect is not None and not caching.refused_by(request.headers):
-        targets = [step.target for step in plan.steps]
-        key = caching.key(snapshot.policy.cache, exchange.ask, targets, call.doc, snapshot.hash)
+        reached = [step.target for step in plan.steps]
+        key = caching.key(snapshot.policy.cache, exchange.ask, reached, call.doc, snapshot.hash)
     told["cache"] = "would be looked up" if key else "not used for this request"
     told["admission_limits"] = [
         c.limit for c in limits.admission_claims(snapshot.limits, exchange.ask, now)
     ]
-    told["targets"] = [_target(exchange, call, step) for step in plan.steps]
+    told["targets"] = targets = [_target(exchange, call, step) for step in plan.steps]
+    if refused := targets[0].get("refused"):
+        # What the first target cannot be asked is not asked of the next one: the caller hears it.
+        told["would"], told["error"] = "refuse", refused
 
 
 def _plan(exchange: Exchange, told: Explanation) -> routing.Plan:
@@ -152,7 +153,14 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Explanation:
             for loss in prepared.report.drops + prepared.report.omissions
         ]
     except NexusError as err:
-        told["refused"] = {"code": err.code, "message": err.message}
+        told["refused"] = _error(err)
+    return told
+
+
+def _error(err: NexusError) -> Explanation:
+    told: Explanation = {"status": err.status, "code": err.code, "message": err.message}
+    if isinstance(err, Blocked):
+        told["rules"] = list(err.rules)
     return told
 
 

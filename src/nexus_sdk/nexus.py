@@ -80,6 +80,7 @@ class Nexus:
         self._observe = observe
         self._keys = list(keys)
         self._files: tuple[Path, ...] = ()
+        self._stamps: tuple[tuple[str, int], ...] = ()
         self.settings = settings or from_environment()
         self.app = Caller(key_id=f"app:{app or 'default'}", app=app)
         self._lock = threading.Lock()
@@ -122,6 +123,12 @@ class Nexus:
             log.error("the changed policy is not valid, the one in force stays: %s", err)  # noqa: TRY400
             return False
         return True
+
+    @property
+    def stamps_in_force(self) -> tuple[tuple[str, int], ...]:
+        """`source_stamps` as they were when the policy was read that was put in force, or refused,
+        last."""
+        return self._stamps
 
     def source_stamps(self) -> tuple[tuple[str, int], ...]:
         """The policy's files, the keys file that may yet come, and when each was last changed, to
@@ -216,8 +223,11 @@ class Nexus:
         self.close()
 
     def _compile(self, source: Source) -> Snapshot:
+        self._stamps = self.source_stamps()
         loaded = load_policy(source, environ_lookup=self.settings.lookup)
-        self._files = loaded.sources
+        if loaded.sources != self._files:
+            self._files = loaded.sources
+            self._stamps = self.source_stamps()
         if self._keys:
             document = loaded.document
             loaded = replace(

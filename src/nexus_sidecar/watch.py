@@ -23,7 +23,7 @@ class Watch:
 
     def __init__(self, nexus: Nexus) -> None:
         self._nexus = nexus
-        self._seen = nexus.source_stamps()
+        self._seen = nexus.stamps_in_force
         self._asked = asyncio.Event()
 
     def ask(self) -> None:

@@ -128,8 +128,20 @@ def test_a_target_that_would_refuse_says_why() -> None:
     }
     _, two = told({**ASKED, "n": 2}, policy)["targets"]
     assert two["refused"]["code"] == "unsupported_feature"
-    limited = told(ASKED, {**routed(), "limits": BUDGET["limits"]})["targets"][0]
-    assert limited["refused"]["code"] == "unpriced_model"
+    limited = told(ASKED, {**routed(), "limits": BUDGET["limits"]})
+    assert limited["targets"][0]["refused"]["code"] == "unpriced_model"
+    assert limited["would"] == "refuse"
+    assert (limited["error"]["status"], limited["error"]["code"]) == (403, "unpriced_model")
+
+
+def test_a_later_target_that_would_refuse_is_not_asked() -> None:
+    policy = routed()
+    policy["providers"]["two"] = {
+        "kind": "anthropic",
+        "api_key": "k",
+        "base_url": "https://two.example",
+    }
+    assert told({**ASKED, "n": 2}, policy)["would"] == "send"
 
 
 def test_limits_and_cache_are_named() -> None:

@@ -19,6 +19,7 @@ import pytest
 from tests.sidecar.app_stack import Stack, chat, key, policy, settings
 
 from nexus_sdk.errors import BadSettings
+from nexus_sdk.nexus import Nexus
 from nexus_sdk.policy.document import Key
 from nexus_sdk.policy.keysfile import add_key
 from nexus_sidecar.metrics import Metrics
@@ -271,6 +272,7 @@ def test_files_that_did_not_change_are_not_read(
 def test_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     class Changing:
         looks = 0
+        stamps_in_force = 0
 
         def source_stamps(self) -> object:
             self.looks += 1
@@ -292,6 +294,20 @@ def test_it_looks_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         loop = runner.get_loop()
         runner.run(watch_it())
     assert nexus.looks >= 3
+
+
+def test_a_change_since_the_policy_was_read_is_noticed_by_the_first_look(
+    tmp_path: Path,
+) -> None:
+    """A server compiles its rules before it watches, and the file may change meanwhile."""
+    file = tmp_path / "nexus.yaml"
+    file.write_text("name: one\n")
+    with Nexus(file, settings=settings(tmp_path)) as nexus:
+        file.write_text("name: two\n")
+        os.utime(file, ns=(1, 1))
+        watch = Watch(nexus)
+        asyncio.run(watch.look())
+        assert nexus.snapshot.policy.name == "two"
 
 
 def test_a_new_keys_file_is_noticed(filed: Filed) -> None:

@@ -15,6 +15,8 @@ import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from nexus_sdk.providers import metadata
+
 type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
 
@@ -23,20 +25,15 @@ class BadHost(ValueError):
     """The host is neither a plain ASCII name nor an IP address. The message is safe to show."""
 
 
-ALWAYS_REFUSED: tuple[tuple[Network, str], ...] = tuple(
+ALWAYS_REFUSED: tuple[tuple[Network, str], ...] = metadata.NETWORKS + tuple(
     (ip_network(network), what)
     for network, what in (
         ("0.0.0.0/8", "unspecified"),
         ("169.254.0.0/16", "link-local, where cloud metadata is served"),
-        ("100.100.100.200/32", "the metadata service of Alibaba Cloud"),
-        ("168.63.129.16/32", "the host service of Azure"),
-        ("192.0.0.192/32", "the metadata service of Oracle Cloud"),
         ("224.0.0.0/4", "multicast"),
         ("240.0.0.0/4", "reserved or broadcast"),
         ("::/128", "unspecified"),
         ("fe80::/10", "link-local"),
-        ("fd00:ec2::/32", "the metadata services of AWS"),
-        ("fd20:ce::254/128", "the metadata service of Google Cloud"),
         ("ff00::/8", "multicast"),
     )
 )

@@ -9,20 +9,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from nexus_sdk.providers import metadata
+
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
-
-_METADATA = {
-    "100.100.100.200": "Alibaba Cloud",
-    "168.63.129.16": "Azure",
-    "192.0.0.192": "Oracle Cloud",
-    "fd00:ec2::254": "AWS",
-    "fd20:ce::254": "Google Cloud",
-    "metadata.google.internal": "Google Cloud",
-    "metadata.goog": "Google Cloud",
-}
-"""Metadata services outside the link-local ranges, from each vendor's documentation. They hand out
-the machine's own credentials to whoever asks."""
 
 _NUMERIC = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?", re.ASCII)
 """What `inet_aton` would take for an IPv4 address: `127.1`, `0x7f000001`, `2130706433`."""
@@ -58,9 +48,8 @@ def _form(url: str, parts: SplitResult) -> str | None:
 def _host(host: str, *, private_network: bool) -> str | None:
     name = host.removesuffix(".")
     address = _address(name)
-    service = _METADATA.get(str(address) if address else name)
-    if service:
-        return f"is the metadata service of {service}, which no provider is"
+    if service := _metadata_service(name, address):
+        return f"is {service}, which no provider is"
     if address is None and _NUMERIC.fullmatch(host):
         return "must write its IPv4 address as four decimal numbers"
     if address is None:
@@ -73,6 +62,12 @@ def _host(host: str, *, private_network: bool) -> str | None:
         private = not address.is_global
     hint = "is in a private network; allow that with private_network: true"
     return hint if private and not private_network else None
+
+
+def _metadata_service(name: str, address: IPv4Address | IPv6Address | None) -> str | None:
+    if address is None:
+        return metadata.NAMES.get(name)
+    return next((what for network, what in metadata.NETWORKS if address in network), None)
 
 
 _BROADCAST = IPv4Address("255.255.255.255")
