@@ -21,13 +21,27 @@ _SHORT = 4
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+class Before:
+    """What stands in the 64 characters before `start`. `serverIp` and `server_ip` hold "ip"."""
+
+    __slots__ = ("_known", "_said")
+
+    def __init__(self, text: str, start: int) -> None:
+        self._said = _CAMEL.sub(" ", text[max(0, start - CONTEXT_CHARS) : start]).lower()
+        self._known: dict[tuple[str, ...], bool] = {(): False}
+
+    def names(self, rule: Rule) -> bool:
+        """Is one of the rule's context words there? Asked once for rules that share their words."""
+        words = rule.context
+        known = self._known.get(words)
+        if known is None:
+            known = self._known[words] = _pattern(words).search(self._said) is not None
+        return known
+
+
 def in_context(rule: Rule, text: str, start: int) -> bool:
-    """Is one of the rule's context words in the 64 characters before `start`? `serverIp` and
-    `server_ip` hold "ip"."""
-    if not rule.context:
-        return False
-    before = text[max(0, start - CONTEXT_CHARS) : start]
-    return _pattern(rule.context).search(_CAMEL.sub(" ", before).lower()) is not None
+    """Is one of the rule's context words before `start`?"""
+    return Before(text, start).names(rule)
 
 
 @lru_cache(maxsize=1024)

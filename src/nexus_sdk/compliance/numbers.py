@@ -12,6 +12,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from nexus_sdk.compliance.context import Before
 from nexus_sdk.compliance.validators import CHECKSUMS, VALIDATORS
 from nexus_sdk.compliance.verdict import Found
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from nexus_sdk.compliance.rules import Rule
 
 __all__ = ["CANDIDATE", "Found", "resolve"]
-
-type InContext = Callable[[Rule, int, int], bool]
 
 CANDIDATE = (
     r"[+(]{0,2}[0-9](?:[ \t.\-/()]{0,2}[0-9]){6,99}|[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}"
@@ -119,28 +118,18 @@ def _any_of(readings: Sequence[_Reading]) -> _Shape:
     return re.compile("|".join(f"(?:{shape})" for shape in shapes), re.ASCII).fullmatch
 
 
-def resolve(
-    text: str, start: int, end: int, rules: Sequence[Rule], in_context: InContext
-) -> list[Found]:
+def resolve(text: str, start: int, end: int, rules: tuple[Rule, ...]) -> list[Found]:
     """What the number rules find in the candidate `text[start:end]`, in order and without overlap.
 
     Every run of whole digit groups is tried against every rule of its count. Of claims that
     overlap, one with a check digit wins over one without, then one in context, then one that cuts
     nothing off, then the longer, the leftmost, and one that needs no context; the order of `rules`
-    is of no consequence. `in_context(rule, start, end)`: is one of the rule's context words near?
-    It is asked of the whole candidate, so that a label before a list goes for all of it, and once
-    for rules that share their words.
+    is of no consequence. Words of context are looked for before the whole candidate, so that a
+    label before a list goes for all of it.
     """
-    counts = _counts(tuple(rules))
+    counts = _counts(rules)
     claims: list[_Claim] = []
-    known: dict[tuple[str, ...], bool] = {(): False}
-
-    def is_near(rule: Rule) -> bool:
-        near = known.get(rule.context)
-        if near is None:
-            near = known[rule.context] = in_context(rule, start, end)
-        return near
-
+    is_near = Before(text, start).names
     for run, count in _runs(text, start, end, counts):
         value = text[run.start : run.end]
         wanted = [

@@ -159,16 +159,11 @@ class Scanner:
         while match := expression.pattern.search(text, place, high):
             place = match.end()
             if rule is None:
-                yield from numbers.resolve(
-                    text, match.start(), place, self._numbers, self._context(text)
-                )
+                yield from numbers.resolve(text, match.start(), place, self._numbers)
             elif span := _value(rule, text, match):
                 yield Found(*span, rule)
                 if not expression.pattern.groups:
                     place = span[1]
-
-    def _context(self, text: str) -> numbers.InContext:
-        return lambda rule, start, _end: in_context(rule, text, start)
 
 
 def _may_match(expression: Expression, lower: str) -> bool:

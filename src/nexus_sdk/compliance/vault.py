@@ -9,7 +9,6 @@ same tokens.
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 PLACEHOLDER = r"<[A-Z][A-Z_]{0,39}_[a-z2-7]{6,12}>"
 """A rule's label has up to 40 characters (`rules.py`)."""
 MAX_LENGTH = 55
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+"""A letter for each byte, by its last five bits."""
 _SHORT, _LONG = 6, 12
 """Characters of the digest: 30 bits, and 60 when two values of one exchange share the first 30."""
 
@@ -64,12 +65,12 @@ class Vault:
 
     def _mint(self, label: str, value: str, length: int) -> str:
         digest = self._mac.of(f"token\0{label}\0{value}".encode())
-        return f"<{label}_{base64.b32encode(digest)[:length].decode().lower()}>"
+        return f"<{label}_{digest[:length].translate(_LETTERS).decode()}>"
 
 
 def normalised(value: str) -> str:
     """Spellings of one value made equal: letter case, and the separators of numbers."""
     folded = value.casefold()
-    kept = "".join(char for char in folded if char.isalnum())
-    digits = sum(char.isdigit() for char in kept)
+    kept = "".join(filter(str.isalnum, folded))
+    digits = sum(map(str.isdigit, kept))
     return kept if digits * 2 > len(kept) else folded

@@ -9,15 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus_sdk.compliance import numbers
-from nexus_sdk.compliance.context import in_context
 from nexus_sdk.compliance.rules import Rule, built_in
 
 CANDIDATE = re.compile(f"(?<![0-9])(?:{numbers.CANDIDATE})(?![0-9])", re.ASCII)
 RULES = tuple(rule for rule in built_in("nexus/pii").rules if rule.digits)
-
-
-def near(text: str) -> numbers.InContext:
-    return lambda rule, start, _end: in_context(rule, text, start)
 
 
 def found(text: str, rules: tuple[Rule, ...] = RULES) -> list[tuple[str, str]]:
@@ -25,7 +20,7 @@ def found(text: str, rules: tuple[Rule, ...] = RULES) -> list[tuple[str, str]]:
     return [
         (hit.rule.id, text[hit.start : hit.end])
         for match in CANDIDATE.finditer(text)
-        for hit in numbers.resolve(text, *match.span(), rules, near(text))
+        for hit in numbers.resolve(text, *match.span(), rules)
     ]
 
 
@@ -128,21 +123,13 @@ def test_boundaries(boundary: str, text: str, hit: bool) -> None:
     assert bool(found(text, (rule("n", 8, boundary=boundary),))) is hit
 
 
-def test_context_is_asked_once_for_rules_that_share_their_words() -> None:
-    asked: list[str] = []
-
-    def listen(one: Rule, start: int, end: int) -> bool:
-        asked.append(one.id)
-        assert (start, end) == (0, 17)
-        return True
-
-    rules = (
-        rule("a", 8, context=("x",)),
-        rule("b", 8, context=("x",)),
-        rule("c", 8, context=("y",)),
-    )
-    numbers.resolve("12345678 12345678", 0, 17, rules, listen)
-    assert sorted(asked) == ["a", "c"]
+def test_words_before_a_candidate_go_for_all_of_its_numbers() -> None:
+    rules = (rule("a", 8, context=("code",), context_required=True),)
+    text = "code 12345678 87654321"
+    assert numbers.resolve(text, 5, len(text), rules) == [
+        numbers.Found(5, 13, rules[0]),
+        numbers.Found(14, 22, rules[0]),
+    ]
 
 
 def test_no_number_rules_find_nothing() -> None:
@@ -181,8 +168,8 @@ def test_hits_do_not_overlap_and_do_not_depend_on_the_order_of_rules(
 ) -> None:
     text = before + "".join(a + b for a, b in zip(runs, separators, strict=False))
     for match in CANDIDATE.finditer(text):
-        hits = numbers.resolve(text, *match.span(), RULES, near(text))
-        assert hits == numbers.resolve(text, *match.span(), shuffled, near(text))
+        hits = numbers.resolve(text, *match.span(), RULES)
+        assert hits == numbers.resolve(text, *match.span(), tuple(shuffled))
         edges = [edge for hit in hits for edge in (hit.start, hit.end)]
         assert edges == sorted(edges)
         assert all(match.start() <= edge <= match.end() for edge in edges)
