@@ -1,6 +1,7 @@
-"""The calls of one streamed answer in Anthropic's order: one block at a time.
+"""The calls of one streamed answer, for streams whose blocks come one after the other (Anthropic's,
+Bedrock's).
 
-Other APIs may send the arguments of parallel calls in turns. Here a block must end before the next
+Other APIs may send the arguments of parallel calls in turns. There a block must end before the next
 begins, and cannot be opened again. So a call streams live as soon as those before it are complete
 JSON, and waits until then.
 """
@@ -16,10 +17,8 @@ from nexus_sdk.wire.json import dumps
 if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
-NOT_ANTHROPICS = frozenset(
-    {"type", "function", "custom", "index", "item_id", "status", "namespace"}
-)
-"""Members of a canonical call that a `tool_use` block does not have."""
+CALL_MEMBERS = frozenset({"type", "function", "custom", "index", "item_id", "status", "namespace"})
+"""Members of a canonical call that a block of content does not have."""
 
 _MARK = re.compile(r'["\\{}\[\]]')
 
@@ -78,7 +77,7 @@ class Call:
             self.head["id"] = piece["id"]
         if function.get("name"):
             self.head.setdefault("name", function["name"])
-        self.head |= without(piece, {"id", *NOT_ANTHROPICS})
+        self.head |= without(piece, {"id", *CALL_MEMBERS})
         if "custom" in piece:
             self._take_input(function.get("input") or "")
         elif text := function.get("arguments"):
