@@ -7,7 +7,8 @@ itself (none, when other members of the request say the same); `covers`, those m
 origin leaves out; `hint`, true when the answer means the same without it.
 
 A text part carries `native`, `{"origin", "form"}`: in the origin's request it had another form, of
-which it is the plain text.
+which it is the plain text. The citations of a former answer, `annotations` with an `origin`, are its
+own too.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def own(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
     if any(_marked(message, origin) for message in chat["messages"]):
         messages = [
             _plain(message, f"messages.{i}", origin, report)
+            if _marked(message, origin)
+            else message
             for i, message in enumerate(chat["messages"])
         ]
         out = out | {"messages": messages}
@@ -49,19 +52,29 @@ def _tell(entry: Json, report: Report) -> None:
 
 def _marked(message: Json, origin: str) -> bool:
     content = message.get("content")
-    return type(content) is list and any(_is_foreign(part, origin) for part in content)
+    if type(content) is list and any(_is_foreign(part, origin) for part in content):
+        return True
+    return any(_is_others(one, origin) for one in message.get("annotations") or ())
 
 
 def _is_foreign(part: Json, origin: str) -> bool:
     return "native" in part and part["native"].get("origin") != origin
 
 
+def _is_others(annotation: Json, origin: str) -> bool:
+    return annotation.get("origin", origin) != origin
+
+
 def _plain(message: Json, path: str, origin: str, report: Report) -> Json:
-    if not _marked(message, origin):
-        return message
-    parts = list(message["content"])
-    for place, part in enumerate(parts):
-        if _is_foreign(part, origin):
-            report.coerced(f"{path}.content.{place}: {part['native'].get('form')}->text")
-            parts[place] = without(part, {"native"})
-    return message | {"content": parts}
+    out = dict(message)
+    if type(message.get("content")) is list:
+        parts = out["content"] = list(message["content"])
+        for place, part in enumerate(parts):
+            if _is_foreign(part, origin):
+                report.coerced(f"{path}.content.{place}: {part['native'].get('form')}->text")
+                parts[place] = without(part, {"native"})
+    notes = out.pop("annotations", None) or ()
+    own_notes = [one for one in notes if not _is_others(one, origin)]
+    if len(own_notes) < len(notes):
+        report.omitted(f"{path}.annotations", "the citations of another vendor stay with it")
+    return out | ({"annotations": own_notes} if own_notes else {})

@@ -205,6 +205,8 @@ def _lift(key: str, value: Json) -> list[tuple[str, Json]]:
         return [(key, value)]
     if key == "reasoning_config" and isinstance(value, dict):
         return [("thinking", value)]
+    if key == "tool_choice" and value == {"type": "auto", "disable_parallel_tool_use": True}:
+        return [("parallel_tool_calls", False)]
     effort = value
     if key == "output_config" and isinstance(value, dict) and value.keys() == {"effort"}:
         effort = value["effort"]

@@ -41,7 +41,6 @@ _FEATURES = {
     "container": "code containers are Anthropic's",
     "mcp_servers": "remote MCP servers cannot be given",
     "inference_geo": "the region is that of the endpoint",
-    "parallel_tool_calls": "parallel calls cannot be forbidden",
 }
 """Canonical members without which the answer is not what was asked for."""
 _NEUTRAL: dict[str, Json] = {
@@ -52,7 +51,6 @@ _NEUTRAL: dict[str, Json] = {
     "frequency_penalty": 0,
     "top_logprobs": 0,
     "logit_bias": {},
-    "parallel_tool_calls": True,
 }
 """Values that ask for nothing."""
 _HINTS = {
@@ -73,7 +71,7 @@ _HINTS = {
 }
 _DONE_ELSEWHERE = frozenset({
     "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "tools",
-    "tool_choice", "metadata", "response_format", "reasoning_effort", "reasoning", "thinking",
+    "tool_choice", "parallel_tool_calls", "metadata", "response_format", "reasoning_effort", "reasoning", "thinking",
     "service_tier", "stream_options", "modalities", "model", "stream",
 })  # fmt: skip
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
@@ -161,7 +159,25 @@ def _tools(chat: Json, report: Report) -> Json:
     if not tools:
         return {}
     told = _choice(choice, report)
-    return {"toolConfig": {"tools": tools} | ({"toolChoice": told} if told else {})}
+    out: Json = {"toolConfig": {"tools": tools} | ({"toolChoice": told} if told else {})}
+    if chat.get("parallel_tool_calls") is False:
+        out |= _one_call(chat, told, report)
+        if "additionalModelRequestFields" in out:
+            out["toolConfig"] = {"tools": tools}
+    return out
+
+
+def _one_call(chat: Json, choice: Json | None, report: Report) -> Json:
+    """Claude takes Anthropic's own `tool_choice` beside the tools, where Converse's is not given.
+
+    Source: a trial against the API in https://github.com/BerriAI/litellm/pull/34347.
+    """
+    if not families.of(chat.get("model") or "").thinking or choice not in (None, {"auto": {}}):
+        report.dropped("parallel_tool_calls", "parallel calls cannot be forbidden")
+        return {}
+    report.coerced("parallel_tool_calls->additionalModelRequestFields.tool_choice")
+    told = {"type": "auto", "disable_parallel_tool_use": True}
+    return {"additionalModelRequestFields": {"tool_choice": told}}
 
 
 def _specs(tools: list[Json], report: Report) -> list[Json]:

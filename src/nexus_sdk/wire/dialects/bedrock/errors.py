@@ -95,14 +95,14 @@ def decode(status: int, body: bytes) -> ErrorFacts:
 
 def facts(doc: Json, status: int) -> ErrorFacts:
     """An error's document. `__type` may be `namespace#Name` or `Name:address`; some of AWS's front
-    ends write `Message`."""
+    ends write `Message`. `reason` is the code of an error of ours."""
     if isinstance(doc.get("Message"), str) and "message" not in doc:
         doc = doc | {"message": doc["Message"]}
     told = failures.facts(doc, status)
-    kind = doc.get("__type")
-    if told.type or not isinstance(kind, str):
-        return told
-    return replace(told, type=kind.rpartition("#")[2].partition(":")[0])
+    kind, reason = doc.get("__type"), doc.get("reason")
+    if isinstance(kind, str) and not told.type:
+        told = replace(told, type=kind.rpartition("#")[2].partition(":")[0])
+    return replace(told, code=reason) if isinstance(reason, str) and not told.code else told
 
 
 def in_stream(event: StreamEvent) -> UpstreamFailed | None:
