@@ -7,8 +7,8 @@ itself (none, when other members of the request say the same); `covers`, those m
 origin leaves out; `hint`, true when the answer means the same without it.
 
 A text part carries `native`, `{"origin", "form"}`: in the origin's request it had another form, of
-which it is the plain text. The citations of a former answer, `annotations` with an `origin`, are its
-own too.
+which it is the plain text. The citations of a former answer, `annotations` with an `origin`, are
+its own too.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _is_foreign(part: Json, origin: str) -> bool:
 
 
 def _is_others(annotation: Json, origin: str) -> bool:
-    return annotation.get("origin", origin) != origin
+    return bool(annotation.get("origin", origin) != origin)
 
 
 def _plain(message: Json, path: str, origin: str, report: Report) -> Json:

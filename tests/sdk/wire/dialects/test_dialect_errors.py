@@ -74,6 +74,17 @@ USAGES: list[tuple[str, dict[str, Any], Usage]] = [
         Usage(9, 4),
     ),
     ("openai_embeddings", {"prompt_tokens": 9, "total_tokens": 9}, Usage(9)),
+    ("bedrock", {"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}, Usage(9, 4)),
+    (
+        "bedrock",
+        {
+            "inputTokens": 9,
+            "outputTokens": 4,
+            "cacheReadInputTokens": 3,
+            "cacheWriteInputTokens": 2,
+        },
+        Usage(14, 4, 3, 2),
+    ),
 ]
 
 

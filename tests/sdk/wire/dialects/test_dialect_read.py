@@ -11,6 +11,7 @@ from nexus_sdk.errors import Malformed
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.dialects.anthropic import words as anthropic_words
+from nexus_sdk.wire.dialects.bedrock import words as bedrock_words
 from nexus_sdk.wire.dialects.openai_chat import words as chat_words
 from nexus_sdk.wire.dialects.openai_responses import words as responses_words
 
@@ -51,6 +52,16 @@ FACTS = [
     ("openai_responses", {"stream": True}, Facts("m", stream=True, wants_stream_usage=True)),
     ("openai_responses", {"input": None, "previous_response_id": "r"}, Facts("m")),
     ("openai_embeddings", {"input": [1, 2], "user": "u"}, Facts("m", deterministic=True, user="u")),
+    ("bedrock", {}, Facts("", wants_stream_usage=True)),
+    (
+        "bedrock",
+        {
+            "inferenceConfig": {"maxTokens": 5, "temperature": 0},
+            "toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]},
+        },
+        Facts("", False, 5, tools=True, deterministic=True, wants_stream_usage=True),
+    ),
+    ("bedrock", {"messages": None, "promptVariables": {}}, Facts("", wants_stream_usage=True)),
 ]
 
 
@@ -116,6 +127,29 @@ BAD = [
     ("openai_responses", {"input": [{"content": 4}]}, "input.0.content"),
     ("openai_responses", {"input": [{"content": [{"text": "x"}]}]}, "input.0.content.0.type"),
     ("openai_responses", {"max_output_tokens": -1}, "max_output_tokens"),
+    ("bedrock", {"messages": "hi"}, "messages"),
+    ("bedrock", {"messages": [{"content": []}]}, "messages.0.role"),
+    ("bedrock", {"messages": [{"role": "user", "content": "hi"}]}, "messages.0.content"),
+    (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"text": 4}]}]},
+        "messages.0.content.0.text",
+    ),
+    (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"toolUse": {"name": "f"}}]}]},
+        "messages.0.content.0.toolUse.toolUseId",
+    ),
+    (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"toolResult": {"toolUseId": "t"}}]}]},
+        "messages.0.content.0.toolResult.content",
+    ),
+    ("bedrock", {"system": "be brief"}, "system"),
+    ("bedrock", {"system": [{"text": {}}]}, "system.0.text"),
+    ("bedrock", {"inferenceConfig": {"maxTokens": -1}}, "inferenceConfig.maxTokens"),
+    ("bedrock", {"toolConfig": {"tools": {}}}, "toolConfig.tools"),
+    ("bedrock", {"toolConfig": {"toolChoice": "auto"}}, "toolConfig.toolChoice"),
     ("openai_embeddings", {"input": None}, "input"),
     ("openai_embeddings", {"input": []}, "input"),
     ("openai_embeddings", {"input": [None]}, "input"),
@@ -174,6 +208,6 @@ def test_the_users_own_data_may_have_keys_that_are_alike() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [chat_words, anthropic_words, responses_words])
+@pytest.mark.parametrize("words", [chat_words, anthropic_words, responses_words, bedrock_words])
 def test_the_known_keys_are_not_alike_themselves(words: Any) -> None:
     assert len({key.casefold() for key in words.KNOWN}) == len(words.KNOWN)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
 
+_FIELDS = "additionalModelRequestFields"
+
 _FEATURES = {
     "n": "one answer at a time",
     "seed": "sampling cannot be seeded",
@@ -71,8 +73,8 @@ _HINTS = {
 }
 _DONE_ELSEWHERE = frozenset({
     "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "tools",
-    "tool_choice", "parallel_tool_calls", "metadata", "response_format", "reasoning_effort", "reasoning", "thinking",
-    "service_tier", "stream_options", "modalities", "model", "stream",
+    "tool_choice", "parallel_tool_calls", "metadata", "response_format", "reasoning_effort",
+    "reasoning", "thinking", "service_tier", "stream_options", "modalities", "model", "stream",
 })  # fmt: skip
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
 """Source: botocore 1.44, bedrock-runtime, `RequestMetadata`."""
@@ -96,24 +98,24 @@ def request(chat: Json, report: Report) -> Json:
     for key in sorted(fields):
         report.coerced(f"{key}->additionalModelRequestFields.{key}")
     for translate in _MEMBERS:
-        body |= translate(given, report)
+        told = translate(given, report)
+        fields |= told.pop(_FIELDS, {})
+        body |= told
     output, more = _reasoning(given, report)
     output |= _format(given, report)
     if output:
         body["outputConfig"] = (body.get("outputConfig") or {}) | output
     body |= {"system": system} if system else {}
     body |= {"messages": messages} if messages else {}
-    if fields := fields | more:
-        told = body.get("additionalModelRequestFields") or {}
-        body["additionalModelRequestFields"] = told | fields
+    if fields := fields | more | (body.get(_FIELDS) or {}):
+        body[_FIELDS] = fields
     return _with_options(body, own)
 
 
 def _with_options(body: Json, own: Json) -> Json:
     """The options that came from Bedrock itself, back in their places."""
-    name = "additionalModelRequestFields"
-    if name in own and name in body:
-        own = own | {name: body[name] | own[name]}
+    if _FIELDS in own and _FIELDS in body:
+        own = own | {_FIELDS: body[_FIELDS] | own[_FIELDS]}
     return body | own
 
 
@@ -162,7 +164,7 @@ def _tools(chat: Json, report: Report) -> Json:
     out: Json = {"toolConfig": {"tools": tools} | ({"toolChoice": told} if told else {})}
     if chat.get("parallel_tool_calls") is False:
         out |= _one_call(chat, told, report)
-        if "additionalModelRequestFields" in out:
+        if _FIELDS in out:
             out["toolConfig"] = {"tools": tools}
     return out
 
@@ -177,7 +179,7 @@ def _one_call(chat: Json, choice: Json | None, report: Report) -> Json:
         return {}
     report.coerced("parallel_tool_calls->additionalModelRequestFields.tool_choice")
     told = {"type": "auto", "disable_parallel_tool_use": True}
-    return {"additionalModelRequestFields": {"tool_choice": told}}
+    return {_FIELDS: {"tool_choice": told}}
 
 
 def _specs(tools: list[Json], report: Report) -> list[Json]:

@@ -48,6 +48,7 @@ class Decoder:
         self._calls = 0
         self._citations = 0
         self._thought = False
+        self._parted = False
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
@@ -84,9 +85,14 @@ class Decoder:
         return out
 
     def _text(self, block: _Block, key: str, text: str) -> list[Json]:  # noqa: ARG002
+        if not text:
+            return []
+        # Two blocks of text without anything between them: the first ends, without citations.
+        out = [self._head.chunk({"annotations": []})] if self._parted else []
+        self._parted = False
         block.text += text
         self._length += len(text)
-        return [self._head.chunk({"content": text})] if text else []
+        return [*out, self._head.chunk({"content": text})]
 
     def _input(self, block: _Block, key: str, told: Json) -> list[Json]:  # noqa: ARG002
         fragment = told.get("input") or ""
@@ -132,7 +138,9 @@ class Decoder:
         if block.index is not None and not block.input:
             out.append(self._arguments(block.index, "{}"))
         ends = (self._end_reasoning(block), self._end_native(block), self._end_text(block))
-        return out + [self._head.chunk(delta) for delta in ends if delta]
+        out += [self._head.chunk(delta) for delta in ends if delta]
+        self._parted = bool(block.text) and not block.citations
+        return out
 
     def _end_reasoning(self, block: _Block) -> Json | None:
         told = block.reasoning

@@ -82,7 +82,8 @@ class Encoder:
 
     def _delta(self, delta: Json) -> None:
         for key, tell in self._MEMBERS.items():
-            if value := delta.get(key):
+            value = delta.get(key)
+            if value or (key == "annotations" and value is not None):
                 # What comes while a call's arguments are unfinished waits: a block cannot be opened
                 # again.
                 if self._call is not None and key != "tool_calls" and not self._next_call():
@@ -177,6 +178,7 @@ class Encoder:
         self._piece({"image": {key: value for key, value in told.items() if key != "format"}})
 
     def _annotate(self, entries: list[Json]) -> None:
+        """What an open text cites, if anything: with it the block ends."""
         if self._open == "text":
             for told in entries:
                 self._piece({"citation": turns.citation_of(told)})
