@@ -11,6 +11,7 @@ whose `:message-type` is `exception`, an error of the connection one whose type 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -27,6 +28,8 @@ CONTENT_TYPE = "application/vnd.amazon.eventstream"
 MAX_HEADERS_BYTES = 128 * 1024
 MAX_PAYLOAD_BYTES = 24 * 1024 * 1024
 """The bounds that the format itself sets."""
+
+USUAL_HEADERS_BYTES = 256
 
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
@@ -116,10 +119,23 @@ def read(raw: bytes) -> Message:
     """The message of these bytes, which are one message exactly. Raises UpstreamFailed."""
     if len(raw) < _OVERHEAD or _wanted(raw, 0) != len(raw):
         raise _broken("a message has another length than it says")
+    return _message(raw)
+
+
+def _message(raw: bytes) -> Message:
+    """The message of these bytes, whose lengths are right."""
     if crc32(raw[: -_CRC.size]) != _CRC.unpack_from(raw, len(raw) - _CRC.size)[0]:
         raise _broken("the checksum of a message is wrong")
     end = _PRELUDE.size + _PRELUDE.unpack_from(raw)[1]
-    return Message(_headers(raw[_PRELUDE.size : end]), raw[end : -_CRC.size])
+    told = raw[_PRELUDE.size : end]
+    headers = _usual_headers(told) if len(told) <= USUAL_HEADERS_BYTES else _headers(told)
+    return Message(headers, raw[end : -_CRC.size])
+
+
+@lru_cache(maxsize=64)
+def _usual_headers(raw: bytes) -> Mapping[str, str]:
+    """A stream's events of one kind have the same headers, byte for byte."""
+    return MappingProxyType(_headers(raw))
 
 
 def _headers(raw: bytes) -> dict[str, str]:
@@ -158,7 +174,7 @@ def _text(raw: bytes) -> str:
 
 def _event(raw: bytes) -> StreamEvent | None:
     """The event of a message; None for one that says nothing."""
-    headers, payload = read(raw)
+    headers, payload = _message(raw)
     if headers.get(":message-type") == "error":
         told = {"code": headers.get(":error-code"), "message": headers.get(":error-message")}
         return StreamEvent("error", dumps(told), raw=raw)

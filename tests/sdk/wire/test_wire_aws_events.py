@@ -140,6 +140,11 @@ def test_a_stream_that_ends_inside_a_message_is_cut() -> None:
         assert raised.value.code == "upstream_truncated"
 
 
+def test_headers_that_are_longer_than_usual_are_read_too() -> None:
+    raw = aws_events.write({":event-type": "x", "more": "y" * 1000}, b"{}")
+    assert decode([raw]) == [("x", b"{}", raw)]
+
+
 def test_a_message_has_the_length_that_it_says() -> None:
     one = aws_events.write(EVENT, b"{}")
     for raw in (b"", one[:-1], one + b"x"):

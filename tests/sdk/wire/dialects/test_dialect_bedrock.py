@@ -736,6 +736,93 @@ def test_labels_go_where_they_fit() -> None:
         assert [loss.param for loss in report.omissions] == ["metadata", "service_tier"]
 
 
+NOBODYS: list[Any] = [
+    {"audio": {"format": "new", "source": {"bytes": "aWk="}}},
+    {"audio": {"format": "mp3", "source": {"s3Location": {"uri": "s3://bucket/a"}}}},
+    {"video": {"format": "new", "source": {"bytes": "aWk="}}},
+    {"image": {"format": "new", "source": {"bytes": "aWk="}}},
+    {"document": {"format": "new", "name": "a", "source": {"bytes": "aWk="}}},
+    {"guardContent": {"image": {"format": "png", "source": {"bytes": "aWk="}}}},
+    {"toolAddition": {"tool": {"name": "f"}}},
+    {"toolRemoval": {"tool": {"name": "f"}}},
+]
+
+
+@pytest.mark.parametrize("block", NOBODYS)
+def test_what_only_bedrock_has_is_kept_for_it_and_refused_elsewhere(block: Any) -> None:
+    doc = {"messages": [{"role": "user", "content": [block]}]}
+    chat = BEDROCK.decode_request(copy.deepcopy(doc))
+    assert BEDROCK.encode_request(chat, Report()) == doc
+    for target in golden.CHATS:
+        if target != "bedrock":
+            with pytest.raises(Unsupported) as refused:
+                asked(target, chat)
+            assert refused.value.param == "messages.0.content.0.type"
+
+
+def test_an_answers_reasoning_of_an_unknown_kind_is_kept() -> None:
+    content = [{"reasoningContent": {"newKind": {"a": 1}}}, {"text": "4"}]
+    turns = [
+        {"role": "user", "content": [{"text": "hi"}]},
+        {"role": "assistant", "content": content},
+    ]
+    chat = BEDROCK.decode_request({"messages": copy.deepcopy(turns)})
+    assert BEDROCK.encode_request(chat, Report()) == {"messages": turns}
+
+
+def test_parts_of_other_vendors_that_bedrock_can_take() -> None:
+    parts = [
+        {"type": "refusal", "refusal": "No."},
+        {"type": "refusal", "refusal": ""},
+        {"type": "text", "text": "x", "citations": [{"type": "char_location"}]},
+        {"type": "image_url", "image_url": {"url": "s3://bucket/a.png", "detail": "auto"}},
+        {"type": "file", "file": {"file_url": "s3://bucket/a.b.PDF"}},
+    ]
+    answered = {"role": "assistant", "content": "Well.", "refusal": "No."}
+    messages = [{"role": "user", "content": parts}, answered]
+    body, report = asked("bedrock", {"messages": messages})
+    valid(body)
+    assert body["messages"][0]["content"] == [
+        {"text": "No."},
+        {"text": "x"},
+        {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://bucket/a.png"}}}},
+        {
+            "document": {
+                "format": "pdf",
+                "name": "document",
+                "source": {"s3Location": {"uri": "s3://bucket/a.b.PDF"}},
+            }
+        },
+    ]
+    assert body["messages"][1]["content"] == [{"text": "Well."}, {"text": "No."}]
+    assert [loss.param for loss in report.omissions] == ["messages.0.content.2.citations"]
+
+
+def test_a_schema_is_always_strict_and_a_tools_other_members_are_told() -> None:
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "output", "schema": {"type": "object"}},
+    }
+    tool = TOOLS[0] | {"defer_loading": True}
+    body, report = asked("bedrock", {"response_format": wanted, "tools": [tool]})
+    valid(body)
+    told = body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+    assert told == {"schema": '{"type":"object"}'}
+    assert report.changes == ("response_format: strict->true (there is no other)",)
+    assert [loss.param for loss in report.omissions] == ["tools.0.defer_loading"]
+
+
+def test_fields_of_a_bedrock_client_and_of_the_canonical_form_meet() -> None:
+    doc = {
+        "messages": [{"role": "user", "content": [{"text": "hi"}]}],
+        "additionalModelRequestFields": {"odd": 1},
+        "new_field": 2,
+    }
+    chat = BEDROCK.decode_request(doc)
+    body, _ = asked("bedrock", chat)
+    assert body["additionalModelRequestFields"] == {"new_field": 2, "odd": 1}
+
+
 # ---- citations
 
 
@@ -772,6 +859,13 @@ def test_a_citation_whose_range_is_cut_stands_at_its_beginning() -> None:
     first, second = body["output"]["message"]["content"]
     cited = [one["location"]["web"]["url"] for one in first["citationsContent"]["citations"]]
     assert (cited, second) == (["u2", "u1"], {"text": "cd"})
+    notes = [note(0, 4, "u1"), note(2, 4, "u2")]
+    body = BEDROCK.encode_response(
+        answer({"content": "abcd", "annotations": notes}), golden.reply()
+    )
+    told = [block["citationsContent"] for block in body["output"]["message"]["content"]]
+    assert [one["content"][0]["text"] for one in told] == ["ab", "cd"]
+    assert [one["citations"][0]["location"]["web"]["url"] for one in told] == ["u1", "u2"]
 
 
 # ---- streams
