@@ -25,7 +25,7 @@ from nexus_sdk.wire.canonical import (
 from nexus_sdk.wire.dialects.bedrock.names import call_id
 from nexus_sdk.wire.dialects.bedrock.parts import Parts
 from nexus_sdk.wire.dialects.bedrock.words import NAME
-from nexus_sdk.wire.tool_queue import CALL_MEMBERS
+from nexus_sdk.wire.tool_queue import CANONICAL_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -288,7 +288,7 @@ def citation_of(annotation: Json) -> Json:
 def tool_use(call: Json, path: str) -> Json:
     """A call as a block. A custom tool's input, which is any text, is the one member of an
     object."""
-    rest = without(call, {"id", "cache_control", *CALL_MEMBERS})
+    rest = without(call, {"id", "cache_control", *CANONICAL_ONLY})
     if "custom" in call:
         name, given = call["custom"]["name"], {"input": call["custom"]["input"]}
     else:
