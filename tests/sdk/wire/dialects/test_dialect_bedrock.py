@@ -745,6 +745,7 @@ NOBODYS: list[Any] = [
     {"guardContent": {"image": {"format": "png", "source": {"bytes": "aWk="}}}},
     {"toolAddition": {"tool": {"name": "f"}}},
     {"toolRemoval": {"tool": {"name": "f"}}},
+    {"toolResult": {"toolUseId": "t", "content": [{"json": {}}], "type": "x_result"}},
 ]
 
 

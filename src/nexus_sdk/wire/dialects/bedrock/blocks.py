@@ -70,7 +70,11 @@ def user(message: Json, path: str) -> list[Json]:
 
 
 def _result_or_part(block: Json, path: str) -> Json:
-    return _result(block["toolResult"], path) if "toolResult" in block else part(block, path)
+    """A result that names its type is of a tool of the provider's own."""
+    result = block.get("toolResult")
+    if result is None:
+        return part(block, path)
+    return _native("toolResult", result) if result.get("type") else _result(result, path)
 
 
 def _result(told: Json, path: str) -> Json:
