@@ -13,6 +13,7 @@ chunks), extended so that nothing known is lost. The extensions, all optional:
   citation;
 - message `is_error` on a tool's result; `item_id` on a tool call; `cache_control` wherever it
   stood;
+- request `provider_options`, and a text part's `native`: `wire/natives.py`;
 - choice `native_finish_reason` and `stop_sequence`, where OpenAI's word says less;
 - in a chunk, the entries of these lists carry `index`, as OpenAI's own lists do.
 

@@ -43,8 +43,14 @@ RESPONSES: tuple[Channel, ...] = (
     (3, "arguments"),
 )
 ANTHROPIC: tuple[Channel, ...] = ((0, "thinking"), (1, "text"), (2, "json"), (3, "json"))
-CHANNELS = {"openai_chat": CHAT, "openai_responses": RESPONSES, "anthropic": ANTHROPIC}
-_JSON = {"tool", "arguments", "json"}
+BEDROCK: tuple[Channel, ...] = ((0, "reasoning"), (1, "text"), (2, "input"), (3, "input"))
+CHANNELS = {
+    "openai_chat": CHAT,
+    "openai_responses": RESPONSES,
+    "anthropic": ANTHROPIC,
+    "bedrock": BEDROCK,
+}
+_JSON = {"tool", "arguments", "json", "input"}
 
 
 def holds_json(channel: Channel) -> bool:
@@ -172,10 +178,33 @@ def _anthropic(wrote: Wrote) -> list[StreamEvent]:
     return [event(doc["type"], doc) for doc in docs]
 
 
+# ---- Bedrock -------------------------------------------------------------------------------------
+
+
+def _bedrock(wrote: Wrote) -> list[StreamEvent]:
+    docs: list[tuple[str, Json]] = [("messageStart", {"role": "assistant"})]
+    for call in (2, 3):
+        start = {"toolUse": {"toolUseId": f"t{call}", "name": "f"}}
+        docs.append(("contentBlockStart", {"contentBlockIndex": call, "start": start}))
+    for (index, kind), piece in wrote:
+        delta = {
+            "reasoning": {"reasoningContent": {"text": piece}},
+            "text": {"text": piece},
+            "input": {"toolUse": {"input": piece}},
+        }[str(kind)]
+        docs.append(("contentBlockDelta", {"contentBlockIndex": index, "delta": delta, "p": "abc"}))
+    docs += [("contentBlockStop", {"contentBlockIndex": index}) for index, _ in BEDROCK]
+    docs.append(("messageStop", {"stopReason": "end_turn"}))
+    counts = {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}
+    docs.append(("metadata", {"usage": counts, "metrics": {"latencyMs": 1}}))
+    return [event(name, doc) for name, doc in docs]
+
+
 _STREAMS: dict[str, Callable[[Wrote], list[StreamEvent]]] = {
     "openai_chat": _chat,
     "openai_responses": _responses,
     "anthropic": _anthropic,
+    "bedrock": _bedrock,
 }
 
 

@@ -74,6 +74,17 @@ USAGES: list[tuple[str, dict[str, Any], Usage]] = [
         Usage(9, 4),
     ),
     ("openai_embeddings", {"prompt_tokens": 9, "total_tokens": 9}, Usage(9)),
+    ("bedrock", {"inputTokens": 9, "outputTokens": 4, "totalTokens": 13}, Usage(9, 4)),
+    (
+        "bedrock",
+        {
+            "inputTokens": 9,
+            "outputTokens": 4,
+            "cacheReadInputTokens": 3,
+            "cacheWriteInputTokens": 2,
+        },
+        Usage(14, 4, 3, 2),
+    ),
 ]
 
 
@@ -229,7 +240,9 @@ def test_the_events_of_an_error_are_read_back_as_one(dialect: str) -> None:
     )
     assert len(events) == 1
     assert b"[DONE]" not in golden.wire(events)
-    assert json.loads(events[0].data)["error"]["code"] == "upstream_truncated"
+    body = json.loads(events[0].data)
+    told = body["error"]["code"] if dialect != "bedrock" else body["reason"]
+    assert told == "upstream_truncated"
     if dialect == "openai_embeddings":
         return
     err = DIALECTS[dialect].stream_error(events[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.sdk.wire.dialects.dialect_golden import MINIMAL, USER
@@ -11,8 +11,12 @@ from nexus_sdk.errors import Malformed
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.dialects.anthropic import words as anthropic_words
+from nexus_sdk.wire.dialects.bedrock import words as bedrock_words
 from nexus_sdk.wire.dialects.openai_chat import words as chat_words
 from nexus_sdk.wire.dialects.openai_responses import words as responses_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FACTS = [
     ("openai_chat", {}, Facts("m")),
@@ -48,6 +52,16 @@ FACTS = [
     ("openai_responses", {"stream": True}, Facts("m", stream=True, wants_stream_usage=True)),
     ("openai_responses", {"input": None, "previous_response_id": "r"}, Facts("m")),
     ("openai_embeddings", {"input": [1, 2], "user": "u"}, Facts("m", deterministic=True, user="u")),
+    ("bedrock", {}, Facts("", wants_stream_usage=True)),
+    (
+        "bedrock",
+        {
+            "inferenceConfig": {"maxTokens": 5, "temperature": 0},
+            "toolConfig": {"tools": [{"toolSpec": {"name": "f"}}]},
+        },
+        Facts("", False, 5, tools=True, deterministic=True, wants_stream_usage=True),
+    ),
+    ("bedrock", {"messages": None, "promptVariables": {}}, Facts("", wants_stream_usage=True)),
 ]
 
 
@@ -113,6 +127,29 @@ BAD = [
     ("openai_responses", {"input": [{"content": 4}]}, "input.0.content"),
     ("openai_responses", {"input": [{"content": [{"text": "x"}]}]}, "input.0.content.0.type"),
     ("openai_responses", {"max_output_tokens": -1}, "max_output_tokens"),
+    ("bedrock", {"messages": "hi"}, "messages"),
+    ("bedrock", {"messages": [{"content": []}]}, "messages.0.role"),
+    ("bedrock", {"messages": [{"role": "user", "content": "hi"}]}, "messages.0.content"),
+    (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"text": 4}]}]},
+        "messages.0.content.0.text",
+    ),
+    (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"toolUse": {"name": "f"}}]}]},
+        "messages.0.content.0.toolUse.toolUseId",
+    ),
+    (
+        "bedrock",
+        {"messages": [{"role": "user", "content": [{"toolResult": {"toolUseId": "t"}}]}]},
+        "messages.0.content.0.toolResult.content",
+    ),
+    ("bedrock", {"system": "be brief"}, "system"),
+    ("bedrock", {"system": [{"text": {}}]}, "system.0.text"),
+    ("bedrock", {"inferenceConfig": {"maxTokens": -1}}, "inferenceConfig.maxTokens"),
+    ("bedrock", {"toolConfig": {"tools": {}}}, "toolConfig.tools"),
+    ("bedrock", {"toolConfig": {"toolChoice": "auto"}}, "toolConfig.toolChoice"),
     ("openai_embeddings", {"input": None}, "input"),
     ("openai_embeddings", {"input": []}, "input"),
     ("openai_embeddings", {"input": [None]}, "input"),
@@ -139,10 +176,13 @@ def test_a_body_that_is_no_object_is_refused(dialect: str, doc: Any) -> None:
 
 
 @pytest.mark.parametrize("dialect", MINIMAL)
-@pytest.mark.parametrize("twin", ["Model", "MODEL", "ｍodel"])
-def test_two_keys_that_a_lenient_reader_takes_for_one_are_refused(dialect: str, twin: str) -> None:
+@pytest.mark.parametrize("twin", [str.capitalize, str.upper, lambda key: "ｍ" + key[1:]])
+def test_two_keys_that_a_lenient_reader_takes_for_one_are_refused(
+    dialect: str, twin: Callable[[str], str]
+) -> None:
+    key = next(iter(MINIMAL[dialect]))
     with pytest.raises(Malformed, match="alike"):
-        DIALECTS[dialect].read(MINIMAL[dialect] | {twin: "other"})
+        DIALECTS[dialect].read(MINIMAL[dialect] | {twin(key): "other"})
 
 
 def test_lookalikes_are_found_in_messages_parts_and_calls() -> None:
@@ -168,6 +208,6 @@ def test_the_users_own_data_may_have_keys_that_are_alike() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [chat_words, anthropic_words, responses_words])
+@pytest.mark.parametrize("words", [chat_words, anthropic_words, responses_words, bedrock_words])
 def test_the_known_keys_are_not_alike_themselves(words: Any) -> None:
     assert len({key.casefold() for key in words.KNOWN}) == len(words.KNOWN)

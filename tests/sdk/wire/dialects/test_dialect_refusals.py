@@ -45,6 +45,18 @@ UNKNOWN_PARTS = [
     ),
     ("openai_responses", {"input": user({"type": "input_smell"})}, "input.0.content.0.type"),
     ("openai_responses", {"input": [{"type": "item_reference", "id": "x"}]}, "input.0.type"),
+    ("bedrock", {"messages": user({"hologram": {}})}, "messages.0.content.0"),
+    (
+        "bedrock",
+        {"messages": [{"role": "assistant", "content": [{"aura": {}}]}]},
+        "messages.0.content.0",
+    ),
+    (
+        "bedrock",
+        {"messages": user({"toolUse": {"toolUseId": "t", "name": "f", "input": {}}})},
+        "messages.0.content.0.toolUse",
+    ),
+    ("bedrock", {"toolConfig": {"tools": [{"newTool": {}}]}}, "toolConfig.tools.0"),
 ]
 
 
@@ -110,6 +122,61 @@ INEXPRESSIBLE = [
         "messages.0.content.0.source",
     ),
     ("anthropic", [{"role": "narrator", "content": "x"}], "messages.0.role"),
+    ("bedrock", [{"role": "narrator", "content": "x"}], "messages.0.role"),
+    ("bedrock", user({"type": "container_upload", "file_id": "f"}), "messages.0.content.0.type"),
+    (
+        "bedrock",
+        user({"type": "image_url", "image_url": {"url": "https://x/i.png"}}),
+        "messages.0.content.0.image_url",
+    ),
+    (
+        "bedrock",
+        user({"type": "image_url", "image_url": {"url": "data:image/tiff;base64,YQ=="}}),
+        "messages.0.content.0.image_url",
+    ),
+    (
+        "bedrock",
+        user({"type": "image", "source": {"type": "file", "file_id": "f"}}),
+        "messages.0.content.0.source",
+    ),
+    (
+        "bedrock",
+        user({"type": "file", "file": {"file_id": "f"}}),
+        "messages.0.content.0.file",
+    ),
+    (
+        "bedrock",
+        user({"type": "file", "file": {"file_url": "s3://b/noformat"}}),
+        "messages.0.content.0.file",
+    ),
+    (
+        "bedrock",
+        user({"type": "document", "source": {"type": "file", "file_id": "f"}}),
+        "messages.0.content.0.source",
+    ),
+    (
+        "bedrock",
+        user({"type": "document", "source": {"type": "content", "content": [{"type": "image"}]}}),
+        "messages.0.content.0.source",
+    ),
+    (
+        "bedrock",
+        user({"type": "input_audio", "input_audio": {"data": "aWk=", "format": "pcm16"}}),
+        "messages.0.content.0.input_audio",
+    ),
+    (
+        "bedrock",
+        [
+            {
+                "role": "tool",
+                "tool_call_id": "c",
+                "content": [
+                    {"type": "input_audio", "input_audio": {"data": "aWk=", "format": "mp3"}}
+                ],
+            }
+        ],
+        "messages.0.content.0",
+    ),
 ]
 
 
@@ -122,12 +189,13 @@ def test_content_that_a_target_cannot_take_is_refused_by_its_address(
     assert refused.value.param == param
 
 
+@pytest.mark.parametrize("target", ["anthropic", "bedrock"])
 @pytest.mark.parametrize("text", ["{", "[]", "4"])
-def test_arguments_that_are_no_object_are_refused_for_anthropic(text: str) -> None:
+def test_arguments_that_are_no_object_are_refused(target: str, text: str) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
     messages = [{"role": "assistant", "tool_calls": [call]}]
     with pytest.raises(Malformed) as refused:
-        DIALECTS["anthropic"].encode_request({"model": "m", "messages": messages}, Report())
+        DIALECTS[target].encode_request({"model": "m", "messages": messages}, Report())
     assert refused.value.param == "messages.0.tool_calls.0.function.arguments"
 
 
@@ -138,6 +206,12 @@ MISSING = [
         "name",
     ),
     ("openai_responses", {"input": [{"type": "function_call", "call_id": "c"}]}, "name"),
+    (
+        "bedrock",
+        {"messages": [{"role": "assistant", "content": [{"toolUse": {"toolUseId": "t"}}]}]},
+        "name",
+    ),
+    ("bedrock", {"messages": user({"image": {"format": "png"}})}, "source"),
     ("openai_responses", {"input": [{"role": "user"}]}, "content"),
 ]
 
@@ -201,7 +275,7 @@ def test_values_that_ask_for_nothing_are_not_reported() -> None:
         "presence_penalty": 0,
         "seed": None,
     }
-    for target in ("anthropic", "openai_responses"):
+    for target in ("anthropic", "openai_responses", "bedrock"):
         report = Report()
         DIALECTS[target].encode_request(chat, report)
         assert report.drops == ()
@@ -250,7 +324,8 @@ def test_unknown_fields_travel() -> None:
         body = DIALECTS[target].encode_request(
             MINIMAL["openai_chat"] | {"new_field": {"a": 1}}, Report()
         )
-        assert body["new_field"] == {"a": 1}
+        told = body.get("additionalModelRequestFields") or body
+        assert told["new_field"] == {"a": 1}
     for source in golden.CHATS:
         chat = DIALECTS[source].decode_request(MINIMAL[source] | {"new_field": 1})
         assert chat["new_field"] == 1

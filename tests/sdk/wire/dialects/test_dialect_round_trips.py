@@ -223,6 +223,93 @@ def test_any_responses_conversation_survives_the_canonical_form(items: Any) -> N
     assert back == {"model": "m", "input": items, "store": False}
 
 
+bedrock_blocks = st.one_of(
+    st.builds(lambda text: {"text": text}, words),
+    st.builds(lambda text: {"guardContent": {"text": {"text": text}}}, words),
+    st.just({"image": {"format": "png", "source": {"bytes": "aWk="}}}),
+    st.just({"video": {"format": "mp4", "source": {"s3Location": {"uri": "s3://b/v"}}}}),
+    st.just({"audio": {"format": "mp3", "source": {"bytes": "aWk="}}}),
+)
+bedrock_results = st.lists(
+    st.builds(lambda text: {"text": text}, words)
+    | st.builds(lambda value: {"json": value}, objects),
+    min_size=1,
+    max_size=2,
+)
+POINT = {"cachePoint": {"type": "default"}}
+
+
+@st.composite
+def bedrock_turns(draw: st.DrawFn) -> list[Any]:
+    turns: list[Any] = []
+    for turn in range(draw(st.integers(1, 3))):
+        content = draw(st.lists(bedrock_blocks, min_size=1, max_size=3))
+        if turns and "toolUse" in turns[-1]["content"][-1]:
+            calls = [block["toolUse"] for block in turns[-1]["content"] if "toolUse" in block]
+            results = [
+                {"toolUseId": call["toolUseId"], "content": draw(bedrock_results)} for call in calls
+            ]
+            results[-1]["status"] = draw(st.sampled_from(["success", "error"]))
+            content = [{"toolResult": result} for result in results] + content
+        turns.append({"role": "user", "content": content + draw(st.sampled_from([[], [POINT]]))})
+        answer: list[Any] = []
+        if (thought := draw(thinking)) is not None:
+            told: Any = {"text": thought[0]} | ({"signature": thought[1]} if thought[1] else {})
+            answer.append({"reasoningContent": {"reasoningText": told}})
+        if draw(st.booleans()):
+            answer.append({"reasoningContent": {"redactedContent": "ZGF0YQ=="}})
+        answer.append({"text": draw(words)})
+        if draw(st.booleans()):
+            citation = {"title": draw(words), "location": {"documentChar": {"start": 1, "end": 2}}}
+            cited = {"content": [{"text": draw(words)}], "citations": [citation]}
+            answer.append({"citationsContent": cited})
+        answer += [
+            {"toolUse": {"toolUseId": f"tooluse_{turn}_{i}", "name": name, "input": told}}
+            for i, (name, told) in enumerate(draw(calls_made))
+        ]
+        turns.append({"role": "assistant", "content": answer})
+    return turns
+
+
+calls_made = calls
+fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "system": st.lists(st.builds(lambda text: {"text": text}, words), min_size=1, max_size=2),
+        "inferenceConfig": st.just({"maxTokens": 5, "topP": 0.5, "stopSequences": ["x"]}),
+        "guardrailConfig": st.just({"guardrailIdentifier": "g", "guardrailVersion": "1"}),
+        "serviceTier": st.sampled_from([{"type": "flex"}, {"type": "reserved"}]),
+        "requestMetadata": st.just({"team": "a"}),
+        "performanceConfig": st.just({"latency": "optimized"}),
+        "additionalModelRequestFields": objects.filter(bool)
+        | st.sampled_from(
+            [
+                {"thinking": {"type": "enabled", "budget_tokens": 1024}, "top_k": 4},
+                {"reasoning_config": "high"},
+                {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}},
+                {"output_config": {"effort": "high"}},
+            ]
+        ),
+        "outputConfig": st.just({"effort": "max"}),
+    },
+)
+
+
+@given(bedrock_turns(), fields)
+@settings(max_examples=150)
+def test_any_bedrock_conversation_survives_the_canonical_form(turns: Any, more: Any) -> None:
+    doc = {"messages": turns} | more
+    report = Report()
+    held = json.loads(json.dumps(DIALECTS["bedrock"].decode_request(copy.deepcopy(doc))))
+    back = DIALECTS["bedrock"].encode_request(held, report)
+    calls = any("toolUse" in block for turn in turns for block in turn["content"])
+    if calls:
+        assert report.changes == ("tools: absent->those that the conversation calls",)
+        back.pop("toolConfig")
+    assert back == doc
+    assert (report.drops, report.omissions) == ((), ())
+
+
 # ---- reasoning through another vendor's client
 
 THOUGHT = {"type": "thinking", "thinking": "Add them.", "signature": "c2ln"}
@@ -235,12 +322,27 @@ ITEM = {
 }
 
 
+SIGNED = {"type": "reasoningText", "text": "Add them.", "signature": "c2ln"}
+SEALED = {"type": "redactedContent", "data": "ZGF0YQ=="}
+ON_BEDROCK: Any = {
+    "reasoningText": {"reasoningText": {"text": "Add them.", "signature": "c2ln"}},
+    "redactedContent": {"redactedContent": "ZGF0YQ=="},
+}
+
+
 @pytest.mark.parametrize(
     ("origin", "block", "client"),
     [
         ("anthropic", THOUGHT, "openai_responses"),
         ("anthropic", HIDDEN, "openai_responses"),
         ("openai_responses", ITEM, "anthropic"),
+        ("anthropic", THOUGHT, "bedrock"),
+        ("anthropic", HIDDEN, "bedrock"),
+        ("openai_responses", ITEM, "bedrock"),
+        ("bedrock", SIGNED, "anthropic"),
+        ("bedrock", SEALED, "anthropic"),
+        ("bedrock", SIGNED, "openai_responses"),
+        ("bedrock", SEALED, "openai_responses"),
     ],
 )
 def test_reasoning_comes_back_through_another_vendors_client(
@@ -255,25 +357,29 @@ def test_reasoning_comes_back_through_another_vendors_client(
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
     shown = DIALECTS[client].encode_response(chat, golden.reply())
-    told = shown["content"] if client == "anthropic" else shown["output"]
-    again: Any = {"model": "m", "max_tokens": 9}
-    if client == "anthropic":
-        again["messages"] = [
-            {"role": "user", "content": "2+2"},
-            {"role": "assistant", "content": told},
-        ]
-    else:
-        again = {"model": "m", "input": [{"role": "user", "content": "2+2"}, *told]}
-    chat = DIALECTS[client].decode_request(again)
+    chat = DIALECTS[client].decode_request(asked_again(client, shown))
+    body = DIALECTS[origin].encode_request(chat, Report())
     if origin == "anthropic":
-        body = DIALECTS[origin].encode_request(chat, Report())
         assert body["messages"][1]["content"][0] == block
+    elif origin == "bedrock":
+        assert body["messages"][1]["content"][0] == {"reasoningContent": ON_BEDROCK[block["type"]]}
     else:
-        body = DIALECTS[origin].encode_request(chat, Report())
         assert body["input"][1] == block
 
 
-@pytest.mark.parametrize("client", ["anthropic", "openai_responses"])
+def asked_again(client: str, shown: Any) -> Any:
+    """What a client sends next, with the answer that it was shown."""
+    question: Any = {"role": "user", "content": "2+2"}
+    if client == "openai_responses":
+        return {"model": "m", "input": [question, *shown["output"]]}
+    if client == "bedrock":
+        question = {"role": "user", "content": [{"text": "2+2"}]}
+        return {"messages": [question, shown["output"]["message"]]}
+    answer = {"role": "assistant", "content": shown["content"]}
+    return {"model": "m", "max_tokens": 9, "messages": [question, answer]}
+
+
+@pytest.mark.parametrize("client", ["anthropic", "openai_responses", "bedrock"])
 def test_a_switch_to_the_clients_own_vendor_leaves_foreign_reasoning_out(client: str) -> None:
     """What stays in the client's own form passes untouched, so it must not hold what that vendor
     did not make."""
@@ -300,6 +406,11 @@ def test_a_switch_to_the_clients_own_vendor_leaves_foreign_reasoning_out(client:
         }
         kept = DIALECTS[client].strip_foreign(doc, report)["messages"][1]["content"]
         assert kept == [{"type": "text", "text": "4"}]
+    elif client == "bedrock":
+        doc = asked_again(client, shown)
+        assert DIALECTS[client].strip_foreign(doc, report)["messages"][1]["content"] == [
+            {"text": "4"}
+        ]
     else:
         kept = DIALECTS[client].strip_foreign({"input": shown["output"]}, report)["input"]
         assert [(item["type"], "id" in item) for item in kept] == [("message", False)]

@@ -39,14 +39,14 @@ def strictly(kind: Any, doc: Any) -> Any:
 
 
 @pytest.mark.parametrize("source", golden.cases("answers"), ids=golden.name)
-@pytest.mark.parametrize("target", golden.CHATS)
+@pytest.mark.parametrize("target", ANSWERS)
 def test_our_answers_are_of_the_vendors_type(source: Path, target: str) -> None:
     chat = DIALECTS[source.parent.name].decode_response(golden.load(source))
     strictly(ANSWERS[target], DIALECTS[target].encode_response(chat, golden.reply()))
 
 
 @pytest.mark.parametrize("source", golden.cases("streams"), ids=golden.name)
-@pytest.mark.parametrize("target", golden.CHATS)
+@pytest.mark.parametrize("target", ANSWERS)
 def test_our_events_are_of_the_vendors_types(source: Path, target: str) -> None:
     told = golden.chunks(source.parent.name, golden.events(source.read_bytes()))
     for event in golden.encoded(target, told):
@@ -142,7 +142,7 @@ def same(calls: Any) -> Any:
 
 
 @pytest.mark.parametrize("source", golden.cases("streams"), ids=golden.name)
-@pytest.mark.parametrize("target", golden.CHATS)
+@pytest.mark.parametrize("target", ANSWERS)
 def test_the_vendors_client_reads_our_stream_to_the_same_answer(source: Path, target: str) -> None:
     if reason := CANNOT.get((target, golden.name(source))):
         pytest.skip(reason)
@@ -157,7 +157,7 @@ def test_the_vendors_client_reads_our_stream_to_the_same_answer(source: Path, ta
 
 
 @pytest.mark.parametrize("error", [BLOCKED, LimitExceeded("slow down"), Malformed("no", param="n")])
-@pytest.mark.parametrize("target", golden.CHATS)
+@pytest.mark.parametrize("target", ANSWERS)
 def test_an_error_inside_a_stream_makes_the_vendors_client_raise(target: str, error: Any) -> None:
     events = DIALECTS[target].error_events(error, "req_1")
     whole = golden.cases("streams")
@@ -171,7 +171,7 @@ def test_an_error_inside_a_stream_makes_the_vendors_client_raise(target: str, er
 
 
 def test_a_blocked_answer_names_its_rules_in_both_envelopes() -> None:
-    for name in (*golden.CHATS, "openai_embeddings"):
+    for name in (*ANSWERS, "openai_embeddings"):
         body = DIALECTS[name].encode_error(BLOCKED, "req_1")
         assert body["error"]["code"] == "policy_blocked"
         assert body["error"]["rules"] == ["pii.iban"]

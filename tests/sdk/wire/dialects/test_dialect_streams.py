@@ -249,7 +249,7 @@ def test_choices_beyond_the_first_reach_a_chat_client_only() -> None:
         head | {"choices": [{"index": i, "delta": {"content": text}, "finish_reason": None}]}
         for i, text in enumerate(["one", "two"])
     ]
-    for target in ("anthropic", "openai_responses"):
+    for target in ("anthropic", "openai_responses", "bedrock"):
         assert b"two" not in golden.wire(golden.encoded(target, chunks))
     assert b"two" in golden.wire(golden.encoded("openai_chat", chunks))
 

@@ -121,7 +121,7 @@ def test_inserted_events_are_numbered_in_and_others_keep_their_bytes() -> None:
     assert told[4] is events[4]
 
 
-@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic"])
+@pytest.mark.parametrize("dialect", ["openai_chat", "anthropic", "bedrock"])
 def test_streams_without_numbers_need_no_renumbering(dialect: str) -> None:
     event = StreamEvent("", b"{}", {})
     assert DIALECTS[dialect].resequencer()(event) is event
@@ -193,6 +193,23 @@ UNKNOWN = [
         },
         "whole",
     ),
+    ("bedrock", {"contentBlockIndex": 0, "delta": {"text": "secret"}, "p": "abc"}, "text"),
+    (
+        "bedrock",
+        {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "secret"}}},
+        "text",
+    ),
+    ("bedrock", {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "secret"}}}, "json"),
+    ("bedrock", {"contentBlockIndex": 0, "delta": {"news": {"deep": ["secret"]}}}, "whole"),
+    (
+        "bedrock",
+        {"contentBlockIndex": 0, "delta": {"citation": {"sourceContent": [{"text": "secret"}]}}},
+        "whole",
+    ),
+    ("bedrock", {"contentBlockIndex": 0, "start": {"toolResult": {"note": "secret"}}}, "whole"),
+    ("bedrock", {"stopReason": "x", "additionalModelResponseFields": {"a": "secret"}}, "whole"),
+    ("bedrock", {"usage": {}, "trace": {"guardrail": {"modelOutput": ["secret"]}}}, "whole"),
+    ("bedrock", {"role": "assistant", "p": "secret"}, "whole"),
     (
         "openai_responses",
         {"type": "response.new_thing.delta", "output_index": 0, "delta": "secret"},
@@ -239,6 +256,8 @@ SILENT: list[tuple[str, Any]] = [
     ("openai_chat", {"choices": [{"index": 0, "delta": {"tokens": 4, "content": None}}]}),
     ("openai_responses", {"type": "response.output_text.delta", "output_index": 0, "delta": ""}),
     ("anthropic", {"type": "ping"}),
+    ("bedrock", {"contentBlockIndex": 0, "p": "abcdefghijklmnopqrstuvwxyzABC"}),
+    ("bedrock", {"contentBlockIndex": 0, "delta": {"text": ""}}),
 ]
 
 
