@@ -12,9 +12,9 @@ from nexus_sdk.model import Usage
 from nexus_sdk.wire import canonical, counts
 from nexus_sdk.wire.dialect import event as new_event
 from nexus_sdk.wire.dialects import DIALECTS
-from nexus_sdk.wire.dialects.anthropic.tool_queue import Braces
 from nexus_sdk.wire.fidelity import Report
 from nexus_sdk.wire.sse import StreamEvent
+from nexus_sdk.wire.tool_queue import Braces
 
 
 def test_a_choice_among_allowed_tools() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nexus_sdk.wire import grounding
 from nexus_sdk.wire.canonical import modern, tool_kind, without, without_choice
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.anthropic import turns
@@ -68,7 +69,7 @@ _DONE_ELSEWHERE = frozenset({
 
 
 def request(chat: Json, report: Report) -> Json:
-    chat = modern(chat)
+    chat = grounding.spread(modern(chat), report)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, ClassVar
 from nexus_sdk.wire import carrier
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.anthropic import response, turns
-from nexus_sdk.wire.dialects.anthropic.tool_queue import ToolQueue
 from nexus_sdk.wire.dialects.anthropic.words import NAME
+from nexus_sdk.wire.tool_queue import ToolQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nexus_sdk.wire.dialect import Reply
-    from nexus_sdk.wire.dialects.anthropic.tool_queue import Call
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
+    from nexus_sdk.wire.tool_queue import Call
 
 _ENDING = ("container", "stop_details", "context_management")
 """What Anthropic tells beside the stop reason."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, grounding
 from nexus_sdk.wire.canonical import (
     Place,
     foreign,
@@ -21,8 +21,8 @@ from nexus_sdk.wire.canonical import (
     tool_calls,
     without,
 )
-from nexus_sdk.wire.dialects.anthropic.tool_queue import NOT_ANTHROPICS
 from nexus_sdk.wire.dialects.anthropic.words import DEFAULT_FILENAME, NAME, NATIVE_PARTS
+from nexus_sdk.wire.tool_queue import CANONICAL_ONLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,7 +230,7 @@ def citation_of(annotation: Json) -> tuple[int, int, Json]:
 def _tool_use(call: Json, path: str) -> Json:
     """A call as a block. A custom tool's input, which is any text, is the one member of an
     object."""
-    rest = without(call, {"id", *NOT_ANTHROPICS})
+    rest = without(call, {"id", *CANONICAL_ONLY})
     if "custom" in call:
         name, given = call["custom"]["name"], {"input": call["custom"]["input"]}
     else:
@@ -254,6 +254,9 @@ def arguments(text: str, path: str) -> Json:
 def part(item: Json, path: str, report: Report) -> Json:
     """A canonical content part as a block. Raises Unsupported."""
     kind = item.get("type")
+    if kind == "document" and "document" in item:
+        report.coerced(f"{path}: Cohere's document->text document")
+        return grounding.source(item["document"])
     if kind in NATIVE_PARTS or kind in {"image", "document"}:
         return item
     if kind not in _PARTS:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import shape
+from nexus_sdk.wire import grounding, shape
 from nexus_sdk.wire.canonical import (
     EXTENSIONS,
     modern,
@@ -115,6 +115,7 @@ def strip_foreign(doc: Json, report: Report) -> Json:
 
 
 def encode(chat: Json, report: Report) -> Json:
+    chat = grounding.spread(chat, report)
     out = dict(chat)
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

@@ -1,6 +1,6 @@
-"""The calls of one streamed answer in Anthropic's order: one block at a time.
+"""The calls of one streamed answer one after the other, as Anthropic and Cohere tell them.
 
-Other APIs may send the arguments of parallel calls in turns. Here a block must end before the next
+Other APIs may send the arguments of parallel calls in turns. Here a call must end before the next
 begins, and cannot be opened again. So a call streams live as soon as those before it are complete
 JSON, and waits until then.
 """
@@ -16,10 +16,10 @@ from nexus_sdk.wire.json import dumps
 if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
-NOT_ANTHROPICS = frozenset(
+CANONICAL_ONLY = frozenset(
     {"type", "function", "custom", "index", "item_id", "status", "namespace"}
 )
-"""Members of a canonical call that a `tool_use` block does not have."""
+"""Members of a canonical call that belong to its form, or to the origin of the call."""
 
 _MARK = re.compile(r'["\\{}\[\]]')
 
@@ -78,7 +78,7 @@ class Call:
             self.head["id"] = piece["id"]
         if function.get("name"):
             self.head.setdefault("name", function["name"])
-        self.head |= without(piece, {"id", *NOT_ANTHROPICS})
+        self.head |= without(piece, {"id", *CANONICAL_ONLY})
         if "custom" in piece:
             self._take_input(function.get("input") or "")
         elif text := function.get("arguments"):
