@@ -25,9 +25,10 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "anthropic": {"model": "m", "max_tokens": 9, "messages": USER},
     "openai_responses": {"model": "m", "input": "hi"},
     "openai_embeddings": {"model": "m", "input": "hi"},
+    "cohere": {"model": "m", "messages": USER},
 }
 """The least that each dialect takes."""
-CHATS = ("openai_chat", "openai_responses", "anthropic")
+CHATS = ("openai_chat", "openai_responses", "anthropic", "cohere")
 
 
 def user(part: Any) -> list[Any]:
