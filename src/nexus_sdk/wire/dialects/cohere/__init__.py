@@ -6,7 +6,7 @@ Source: https://docs.cohere.com/reference/chat and chat-stream, and the types of
 
 from __future__ import annotations
 
-from nexus_sdk.wire import failures
+from nexus_sdk.wire import envelopes, failures
 from nexus_sdk.wire.dialect import Dialect, as_they_are
 from nexus_sdk.wire.dialects.cohere import decode, encode, errors, messages, response, watch
 from nexus_sdk.wire.dialects.cohere.stream_decoder import Decoder
@@ -23,9 +23,9 @@ DIALECT = Dialect(
     encode_response=response.encode,
     strip_foreign=messages.strip_foreign,
     usage=response.usage,
-    encode_error=errors.encode,
+    encode_error=envelopes.cohere_error,
     decode_error=failures.read,
-    relay_error=errors.relay,
+    relay_error=envelopes.cohere_relay,
     error_events=errors.events,
     stream_decoder=Decoder,
     stream_encoder=Encoder,

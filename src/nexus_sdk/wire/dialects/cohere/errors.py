@@ -1,44 +1,32 @@
-"""Errors in Cohere's envelope, `{"id", "message"}`, https://docs.cohere.com/reference/errors; code,
-type and parameter beside them."""
+"""Errors inside a stream of Cohere's chat, https://docs.cohere.com/reference/chat-stream."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import Blocked, Malformed, UpstreamFailed
-from nexus_sdk.wire import failures
+from nexus_sdk.errors import UpstreamFailed
+from nexus_sdk.wire import envelopes, failures
 from nexus_sdk.wire.dialect import event as new_event
 from nexus_sdk.wire.dialects.cohere.words import FAILED
 
 if TYPE_CHECKING:
     from nexus_sdk.errors import NexusError
-    from nexus_sdk.wire.dialect import ErrorFacts
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
 
 END = "message-end"
 
 
-def encode(err: NexusError, request_id: str) -> Json:
-    body: Json = {"id": request_id, "message": err.message, "type": err.kind, "code": err.code}
-    if isinstance(err, Malformed) and err.param:
-        body["param"] = err.param
-    if isinstance(err, Blocked):
-        body["rules"] = list(err.rules)
-    return body
-
-
-def relay(told: ErrorFacts, request_id: str) -> Json:
-    named = {"type": told.type, "code": told.code or told.type, "param": told.param}
-    said = {key: value for key, value in named.items() if value}
-    return {"id": request_id, "message": told.message} | said
-
-
 def events(err: NexusError, request_id: str) -> list[StreamEvent]:
     """The last event, which has a place for an error. Cohere's clients raise for none, so that
     `finish_reason` is what an application sees."""
     ended = {"finish_reason": FAILED, "error": err.message}
-    body = {"type": END, "id": request_id, "delta": ended, "error": encode(err, request_id)}
+    body = {
+        "type": END,
+        "id": request_id,
+        "delta": ended,
+        "error": envelopes.cohere_error(err, request_id),
+    }
     return [new_event(END, body)]
 
 
