@@ -114,7 +114,7 @@ def test_a_part_that_is_newer_than_the_table_stays_with_its_origin() -> None:
     assert COHERE.encode_response(chat, golden.reply())["message"]["content"] == content
 
 
-CITED = {"origin": "anthropic", "block": {"type": "char_location", "cited_text": "snow"}}
+CITED: Any = {"origin": "anthropic", "block": {"type": "char_location", "cited_text": "snow"}}
 
 
 def test_anothers_citation_names_the_callers_document() -> None:

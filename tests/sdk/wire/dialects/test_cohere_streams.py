@@ -147,7 +147,7 @@ def test_calls_in_turns_are_told_one_after_the_other() -> None:
 
 
 def test_a_citation_follows_the_text_that_it_is_of() -> None:
-    cited = {"index": 0, "type": "url_citation", "url_citation": {"url": "https://e.com"}}
+    cited: Any = {"index": 0, "type": "url_citation", "url_citation": {"url": "https://e.com"}}
     cited["url_citation"] |= {"start_index": 0, "end_index": 2}
     beyond = {"index": 1, "type": "citation", "start_index": 5, "end_index": 9}
     chunks = [chunk({"content": "Hi"}), chunk({"annotations": [cited, beyond]}, "stop")]
