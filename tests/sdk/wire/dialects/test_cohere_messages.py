@@ -42,6 +42,7 @@ def test_roles_and_turns_become_coheres() -> None:
         {"role": "assistant", "content": None, "refusal": "No."},
         {"role": "assistant", "content": ""},
         {"role": "user", "content": [{"type": "refusal", "refusal": "No?"}]},
+        {"role": "user", "content": [{"type": "text", "text": "1", "citations": [{}]}]},
     ]
     body, report = to_cohere({"messages": messages})
     assert body["messages"] == [
@@ -49,12 +50,16 @@ def test_roles_and_turns_become_coheres() -> None:
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": [{"type": "text", "text": "No."}]},
         {"role": "user", "content": [{"type": "text", "text": "No?"}]},
+        {"role": "user", "content": [{"type": "text", "text": "1"}]},
     ]
     assert report.changes == (
         "messages.0.role: developer->system",
         "messages.3: an empty turn->(left out)",
     )
-    assert [loss.param for loss in report.omissions] == ["messages.1.name"]
+    assert [loss.param for loss in report.omissions] == [
+        "messages.1.name",
+        "messages.5.content.0.citations",
+    ]
     TypeAdapter(list[ChatMessageV2]).validate_python(body["messages"])
 
 

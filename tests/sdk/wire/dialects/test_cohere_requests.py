@@ -266,6 +266,8 @@ def test_a_schema_may_stand_under_its_former_name() -> None:
 
 
 SCHEMAS = [
+    (True, True),
+    ({"properties": {"a": {}}, "type": "string"}, {"properties": {"a": {}}, "type": "string"}),
     ({"type": "integer", "minimum": 1}, {"type": "integer", "description": "minimum: 1"}),
     (
         {"type": "string", "description": "A name", "maxLength": 9, "format": "email"},

@@ -12,7 +12,7 @@ from tests.sdk.wire.dialects.dialect_golden import chunk, user
 
 from nexus_sdk.wire.dialect import event as new_event
 from nexus_sdk.wire.dialects import DIALECTS
-from nexus_sdk.wire.sse import Decoder
+from nexus_sdk.wire.sse import Decoder, StreamEvent
 from nexus_sdk.wire.texts import leaves
 
 if TYPE_CHECKING:
@@ -172,6 +172,42 @@ def test_a_plan_that_was_not_streamed_is_told_once() -> None:
     assert [event.doc["delta"]["message"]["tool_plan"] for event in plans] == ["Plan."]
 
 
+def test_reasoning_is_told_once_whenever_its_block_comes() -> None:
+    """With its text, after it, or long after it."""
+    entry = {"index": 0, "origin": "cohere", "block": {"type": "thinking", "thinking": "Hm."}}
+    whole = [chunk({"reasoning_blocks": [entry]})]
+    late = [chunk({"reasoning_content": "Hm."}), chunk({"content": "Hi"}), *whole]
+    for chunks in (whole, late):
+        told = golden.message_of(golden.encoded("cohere", chunks), "cohere")
+        assert told["reasoning_content"] == "Hm."
+        assert len(told["reasoning_blocks"]) == 1
+
+
+def test_an_empty_part_of_thinking_is_no_block() -> None:
+    opened = content("content-start", 0, {"type": "thinking", "thinking": ""})
+    empty = {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": ""}}}
+    told = golden.message_of(
+        events(opened, {"type": "content-end", "index": 0}, empty, END), "cohere"
+    )
+    assert told == {}
+
+
+def test_choices_beyond_the_first_are_not_told() -> None:
+    second = chunk({"content": "two"})
+    second["choices"][0]["index"] = 1
+    assert b"two" not in golden.wire(golden.encoded("cohere", [chunk({"content": "one"}), second]))
+
+
+def test_held_text_of_a_plan_goes_out_before_the_first_call() -> None:
+    path = golden.ROOT / "streams/cohere/planned_tools.sse"
+    closing = [
+        event.name
+        for event in golden.events(path.read_bytes())
+        if ("plan",) in COHERE.closes(event.doc, event.name)
+    ]
+    assert closing == ["tool-call-start"] * 2
+
+
 ERRORS = [
     (END | {"delta": {"finish_reason": "ERROR", "error": "too much"}}, "too much"),
     (END | {"delta": {"finish_reason": "ERROR"}}, "the generation failed"),
@@ -187,6 +223,7 @@ def test_an_error_ends_a_stream_in_any_of_coheres_shapes(doc: Any, said: str) ->
     assert said in error.message
     assert COHERE.terminal(event)
     assert COHERE.stream_error(new_event("message-end", END)) is None
+    assert COHERE.stream_error(StreamEvent("", b"[DONE]")) is None
 
 
 # ---- enforcement
