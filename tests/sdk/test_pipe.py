@@ -46,7 +46,7 @@ def wire(given: Sequence[StreamEvent]) -> bytes:
     return b"".join(told.wire() for told in given)
 
 
-TEXT = {"openai_chat": 0, "openai_responses": 2, "anthropic": 1, "bedrock": 1}
+TEXT = {"openai_chat": 0, "openai_responses": 2, "anthropic": 1, "bedrock": 1, "cohere": 1}
 """Which of a dialect's channels is the answer's text."""
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed
+from nexus_sdk.wire.json import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -163,8 +164,10 @@ def tell_file_extras(part: Json, path: str, report: Report) -> None:
 
 
 def plain_text(part: Json) -> str | None:
-    """The text of Anthropic's documents of text or of parts, and of its search results; None for
-    any other part."""
+    """The text of Anthropic's documents of text or of parts, and of its search results; of Cohere's
+    documents; None for any other part."""
+    if "document" in part:
+        return "\n\n".join(filter(None, document_text(part["document"])))
     source = part.get("source") or {}
     if part["type"] == "search_result":
         heads, body = [part.get("title"), source], text_of(part.get("content"))
@@ -176,6 +179,20 @@ def plain_text(part: Json) -> str | None:
     else:
         return None
     return "\n\n".join([*(str(head) for head in heads if head), body])
+
+
+def document_text(document: Json) -> tuple[str, str]:
+    """Title and text of one of Cohere's documents, which may be a mere string: its own text, where
+    it has nothing beside it but a title; else all of its data as JSON."""
+    data = document.get("data") if isinstance(document, dict) else document
+    if isinstance(data, str):
+        return "", data
+    members = data or {}
+    named = [key for key in ("text", "snippet", "content") if isinstance(members.get(key), str)]
+    title = members.get("title") or ""
+    if len(named) == 1 and isinstance(title, str) and members.keys() <= {*named, "title"}:
+        return title, members[named[0]]
+    return "", dumps(members).decode()
 
 
 def tool_kind(tool: Json) -> str:

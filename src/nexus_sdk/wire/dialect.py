@@ -14,7 +14,9 @@ chunks), extended so that nothing known is lost. The extensions, all optional:
 - message `is_error` on a tool's result; `item_id` on a tool call; `cache_control` wherever it
   stood;
 - request `provider_options`, and a text part's `native`: `wire/natives.py`;
-- choice `native_finish_reason` and `stop_sequence`, where OpenAI's word says less;
+- choice `native_finish_reason` and `stop_sequence`, where OpenAI's word says less; in a chunk,
+  `tool_plan` (true) where its reasoning is Cohere's plan of tools;
+- request `documents` and Cohere's switches, under its own names (`wire/grounding.py`);
 - in a chunk, the entries of these lists carry `index`, as OpenAI's own lists do.
 
 A field that a dialect does not know travels unchanged.

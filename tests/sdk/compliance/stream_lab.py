@@ -44,17 +44,24 @@ RESPONSES: tuple[Channel, ...] = (
 )
 ANTHROPIC: tuple[Channel, ...] = ((0, "thinking"), (1, "text"), (2, "json"), (3, "json"))
 BEDROCK: tuple[Channel, ...] = ((0, "reasoning"), (1, "text"), (2, "input"), (3, "input"))
+COHERE: tuple[Channel, ...] = (
+    ("content", 0, "thinking"),
+    ("content", 1, "text"),
+    ("tool", 0),
+    ("tool", 1),
+)
 CHANNELS = {
     "openai_chat": CHAT,
     "openai_responses": RESPONSES,
     "anthropic": ANTHROPIC,
     "bedrock": BEDROCK,
+    "cohere": COHERE,
 }
 _JSON = {"tool", "arguments", "json", "input"}
 
 
 def holds_json(channel: Channel) -> bool:
-    return channel[1] in _JSON
+    return not _JSON.isdisjoint(channel)
 
 
 def whole_texts(wrote: Wrote) -> dict[Channel, str]:
@@ -200,11 +207,46 @@ def _bedrock(wrote: Wrote) -> list[StreamEvent]:
     return [event(name, doc) for name, doc in docs]
 
 
+# ---- Cohere --------------------------------------------------------------------------------------
+
+
+def _cohere(wrote: Wrote) -> list[StreamEvent]:
+    docs: list[Json] = [{"type": "message-start", "id": "s", "delta": {"message": {}}}]
+    for kind, *where in COHERE:
+        docs.append(_cohere_start(str(kind), where))
+    for (kind, *where), piece in wrote:
+        told: Json = {"tool_calls": {"function": {"arguments": piece}}}
+        more: Json = {}
+        if kind == "content":
+            told = {"content": {where[1]: piece}}
+            more = {"logprobs": {"text": piece, "token_ids": [1]}} if where[1] == "text" else {}
+        name = "content-delta" if kind == "content" else "tool-call-delta"
+        docs.append({"type": name, "index": where[0], "delta": {"message": told}} | more)
+    for kind, index, *_ in COHERE:
+        name = "content-end" if kind == "content" else "tool-call-end"
+        docs.append({"type": name, "index": index})
+    docs.append({"type": "message-end", "delta": {"finish_reason": "COMPLETE"}})
+    return [event(doc["type"], doc) for doc in docs]
+
+
+def _cohere_start(kind: str, where: list[Any]) -> Json:
+    if kind == "content":
+        told: Json = {"content": {"type": where[1], where[1]: ""}}
+        return {"type": "content-start", "index": where[0], "delta": {"message": told}}
+    call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": ""}}
+    return {
+        "type": "tool-call-start",
+        "index": where[0],
+        "delta": {"message": {"tool_calls": call}},
+    }
+
+
 _STREAMS: dict[str, Callable[[Wrote], list[StreamEvent]]] = {
     "openai_chat": _chat,
     "openai_responses": _responses,
     "anthropic": _anthropic,
     "bedrock": _bedrock,
+    "cohere": _cohere,
 }
 
 

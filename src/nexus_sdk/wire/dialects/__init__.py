@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 from nexus_sdk.wire.dialects import (
     anthropic,
     bedrock,
+    cohere,
+    cohere_rerank,
     openai_chat,
+    openai_completions,
     openai_embeddings,
+    openai_moderations,
     openai_responses,
+    voyage_rerank,
 )
 
 if TYPE_CHECKING:
@@ -19,7 +24,18 @@ if TYPE_CHECKING:
 
     from nexus_sdk.wire.dialect import Dialect
 
-_MODULES = (openai_chat, openai_responses, openai_embeddings, anthropic, bedrock)
+_MODULES = (
+    openai_chat,
+    openai_responses,
+    openai_embeddings,
+    anthropic,
+    bedrock,
+    cohere,
+    openai_completions,
+    cohere_rerank,
+    voyage_rerank,
+    openai_moderations,
+)
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {module.DIALECT.name: module.DIALECT for module in _MODULES}

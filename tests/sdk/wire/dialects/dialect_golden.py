@@ -26,9 +26,10 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "openai_responses": {"model": "m", "input": "hi"},
     "openai_embeddings": {"model": "m", "input": "hi"},
     "bedrock": {"messages": [{"role": "user", "content": [{"text": "hi"}]}]},
+    "cohere": {"model": "m", "messages": USER},
 }
 """The least that each dialect takes."""
-CHATS = ("openai_chat", "openai_responses", "anthropic", "bedrock")
+CHATS = ("openai_chat", "openai_responses", "anthropic", "bedrock", "cohere")
 
 
 def user(part: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire import natives
+from nexus_sdk.wire import foreign
 from nexus_sdk.wire.canonical import modern, tool_kind, without, without_choice
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.anthropic import turns
@@ -69,7 +69,7 @@ _DONE_ELSEWHERE = frozenset({
 
 
 def request(chat: Json, report: Report) -> Json:
-    chat, _ = natives.own(modern(chat), "anthropic", report)
+    chat, _ = foreign.settled(modern(chat), "anthropic", report)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, grounding
 from nexus_sdk.wire.canonical import (
     Place,
     foreign,
@@ -254,6 +254,9 @@ def arguments(text: str, path: str) -> Json:
 def part(item: Json, path: str, report: Report) -> Json:
     """A canonical content part as a block. Raises Unsupported."""
     kind = item.get("type")
+    if kind == "document" and "document" in item:
+        report.coerced(f"{path}: Cohere's document->text document")
+        return grounding.source(item["document"])
     if kind in NATIVE_PARTS or kind in {"image", "document"}:
         return item
     if kind not in _PARTS:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Unsupported
-from nexus_sdk.wire import natives
+from nexus_sdk.wire import foreign
 from nexus_sdk.wire.canonical import modern, tool_calls, tool_kind, without
 from nexus_sdk.wire.dialects.bedrock import families, turns
 from nexus_sdk.wire.dialects.bedrock.names import TOOL_NAME
@@ -84,7 +84,7 @@ _MAX_METADATA = 16
 def request(chat: Json, report: Report) -> Json:
     """What is neither canonical nor Converse's own goes to the model, in
     `additionalModelRequestFields`."""
-    chat, own = natives.own(modern(chat), NAME, report)
+    chat, own = foreign.settled(modern(chat), NAME, report)
     given = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from nexus_sdk.errors import Unsupported
+from nexus_sdk.wire import grounding
 from nexus_sdk.wire.canonical import is_data_url, split_data_url, without
 from nexus_sdk.wire.dialects.bedrock.names import DocumentNames
 from nexus_sdk.wire.dialects.bedrock.words import (
@@ -130,7 +131,9 @@ class Parts:
         return {"document": made | {key: value for key, value in rest.items() if value is not None}}
 
     def _anthropics_document(self, item: Json, path: str) -> Json:
-        """Anthropic's documents of text and of parts, which are no files."""
+        """Anthropic's documents of text and of parts, and Cohere's: they are no files."""
+        if "document" in item:
+            item = grounding.source(item["document"])
         source = item.get("source") or {}
         form = DOCUMENT_FORMATS.get(source.get("media_type") or "text/plain", "txt")
         if source.get("type") == "text":

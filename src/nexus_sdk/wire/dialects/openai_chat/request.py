@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import natives, shape
+from nexus_sdk.wire import foreign, shape
 from nexus_sdk.wire.canonical import (
     EXTENSIONS,
     modern,
@@ -129,7 +129,7 @@ def strip_foreign(doc: Json, report: Report) -> Json:
 
 
 def encode(chat: Json, report: Report) -> Json:
-    chat, _ = natives.own(chat, "openai_chat", report)
+    chat, _ = foreign.settled(chat, "openai_chat", report)
     out = dict(chat)
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire import natives
+from nexus_sdk.wire import foreign
 from nexus_sdk.wire.canonical import modern, tool_kind, without, without_choice
 from nexus_sdk.wire.dialects.openai_responses import output, parts
 
@@ -61,7 +61,7 @@ _LOGPROBS = "message.output_text.logprobs"
 def request(chat: Json, report: Report) -> Json:
     """OpenAI keeps what this API answers, unless told otherwise; a chat completion is not kept. So
     `store` is always told."""
-    chat, _ = natives.own(modern(chat), "openai_responses", report)
+    chat, _ = foreign.settled(modern(chat), "openai_responses", report)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

@@ -1,0 +1,20 @@
+"""What other vendors alone have in a canonical request: put in another form or left out, and told,
+before one vendor's encoder reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexus_sdk.wire import grounding, natives
+
+if TYPE_CHECKING:
+    from nexus_sdk.wire.fidelity import Report
+    from nexus_sdk.wire.json import Json
+
+
+def settled(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
+    """The request as the encoder of the dialect `origin` can take it, and that dialect's own
+    options by name (`natives.py`)."""
+    if origin != "cohere":
+        chat = grounding.spread(chat, report)
+    return natives.own(chat, origin, report)
