@@ -6,7 +6,17 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire.dialects import anthropic, openai_chat, openai_embeddings, openai_responses
+from nexus_sdk.wire.dialects import (
+    anthropic,
+    cohere_embed,
+    gemini_embed,
+    nova_embed,
+    openai_chat,
+    openai_embeddings,
+    openai_responses,
+    titan_embed,
+    voyage_embed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +24,18 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Dialect
 
 _MODULES = (openai_chat, openai_responses, openai_embeddings, anthropic)
+_EMBEDDINGS = (
+    cohere_embed.DIALECT,
+    cohere_embed.BEDROCK,
+    gemini_embed.DIALECT,
+    gemini_embed.BATCH,
+    nova_embed.DIALECT,
+    titan_embed.DIALECT,
+    voyage_embed.DIALECT,
+)
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {module.DIALECT.name: module.DIALECT for module in _MODULES}
+    {dialect.name: dialect for dialect in (*(module.DIALECT for module in _MODULES), *_EMBEDDINGS)}
 )
 
 __all__ = ["DIALECTS"]
