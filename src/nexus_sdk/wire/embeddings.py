@@ -19,23 +19,17 @@ others than floats. `usage` has what a vendor counts beside the tokens under its
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import estimates, failures, vectors
-from nexus_sdk.wire.dialect import Dialect, as_they_are, event
+from nexus_sdk.errors import Unsupported
+from nexus_sdk.wire import estimates, vectors
 from nexus_sdk.wire.vectors import unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from nexus_sdk.errors import NexusError
-    from nexus_sdk.model import Usage
-    from nexus_sdk.wire.dialect import ErrorFacts, Facts, Reply
     from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
-    from nexus_sdk.wire.sse import StreamEvent
-    from nexus_sdk.wire.texts import TextMap
 
 MEMBERS = frozenset({
     "model", "input", "dimensions", "encoding_format", "user", "input_type", "truncate",
@@ -258,62 +252,3 @@ def estimated(request: Json) -> Json:
 
 def _is_tokens(told: Json) -> bool:
     return isinstance(told, (int, list))
-
-
-# ---- the dialect ---------------------------------------------------------------------------------
-
-
-def error_events(err: NexusError, request_id: str) -> list[StreamEvent]:
-    return [event("", failures.openai_error(err, request_id))]
-
-
-def _no_stream(*_: object) -> NoReturn:
-    raise Unsupported("embeddings are not streamed", param="stream")
-
-
-def _same_request(doc: Json, report: Report) -> Json:  # noqa: ARG001  one vendor's own words
-    return doc
-
-
-def refuse_stream(doc: Json) -> None:
-    if doc.get("stream"):
-        raise Malformed("embeddings are not streamed; leave stream out", param="stream")
-
-
-def dialect(  # noqa: PLR0913  the parts of a format
-    name: str,
-    *,
-    text: TextMap,
-    read: Callable[[Json], Facts],
-    request: tuple[Callable[[Json], Json], Callable[[Json, Report], Json]],
-    response: tuple[Callable[[Json], Json], Callable[[Json, Reply], Json]],
-    usage: Callable[[Json], Usage | None],
-    error: tuple[Callable[[NexusError, str], Json], Callable[[ErrorFacts, str], Json]],
-) -> Dialect:
-    """A dialect without streams. The pairs are decoder and encoder; of errors, our own and another
-    vendor's."""
-    never: Any = _no_stream
-    return Dialect(
-        name=name,
-        text=text,
-        read=read,
-        decode_request=request[0],
-        encode_request=request[1],
-        decode_response=response[0],
-        encode_response=response[1],
-        strip_foreign=_same_request,
-        usage=usage,
-        encode_error=error[0],
-        decode_error=failures.read,
-        relay_error=error[1],
-        error_events=error_events,
-        stream_decoder=never,
-        stream_encoder=never,
-        slots=never,
-        closes=never,
-        delta=never,
-        terminal=never,
-        stream_error=failures.in_stream,
-        stream_usage=never,
-        resequencer=as_they_are,
-    )

@@ -14,6 +14,7 @@ from nexus_sdk.wire.dialects import (
     openai_chat,
     openai_embeddings,
     openai_responses,
+    replicate,
     titan_embed,
     voyage_embed,
 )
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from nexus_sdk.wire.dialect import Dialect
 
-_MODULES = (openai_chat, openai_responses, openai_embeddings, anthropic)
-_EMBEDDINGS = (
+_MODULES = (openai_chat, openai_responses, openai_embeddings, anthropic, replicate)
+_MORE = (
+    anthropic.COUNT,
+    openai_responses.COUNT,
     cohere_embed.DIALECT,
     cohere_embed.BEDROCK,
     gemini_embed.DIALECT,
@@ -35,7 +38,7 @@ _EMBEDDINGS = (
 )
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {dialect.name: dialect for dialect in (*(module.DIALECT for module in _MODULES), *_EMBEDDINGS)}
+    {dialect.name: dialect for dialect in (*(module.DIALECT for module in _MODULES), *_MORE)}
 )
 
 __all__ = ["DIALECTS"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, embeddings, envelopes, shape, vectors
+from nexus_sdk.wire import counts, embeddings, envelopes, shape, vectors, whole
 from nexus_sdk.wire.canonical import is_data_url, without
 from nexus_sdk.wire.dialect import Facts, renamed
 from nexus_sdk.wire.texts import TextMap
@@ -81,7 +81,7 @@ def read(doc: Json, *, bedrock: bool) -> Facts:
     for place, item in enumerate(doc.get("inputs") or ()):
         shape.need(item, "content", shape.SOME_OBJECTS, f"inputs.{place}.")
         shape.check_parts(item["content"], f"inputs.{place}.content")
-    embeddings.refuse_stream(doc)
+    whole.refuse_stream(doc)
     return Facts(model=model, deterministic=True)
 
 
@@ -244,7 +244,7 @@ def usage(doc: Json) -> Usage | None:
     return None
 
 
-DIALECT = embeddings.dialect(
+DIALECT = whole.dialect(
     "cohere_embed",
     text=TEXT,
     read=partial(read, bedrock=False),
@@ -253,7 +253,7 @@ DIALECT = embeddings.dialect(
     usage=usage,
     error=(envelopes.cohere_error, envelopes.cohere_relay),
 )
-BEDROCK = embeddings.dialect(
+BEDROCK = whole.dialect(
     "bedrock_cohere_embed",
     text=TEXT,
     read=partial(read, bedrock=True),

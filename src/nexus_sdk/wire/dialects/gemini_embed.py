@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, embeddings, envelopes, shape
+from nexus_sdk.wire import counts, embeddings, envelopes, shape, whole
 from nexus_sdk.wire.canonical import data_url, is_data_url, split_data_url, without
 from nexus_sdk.wire.dialect import Facts, inverted
 from nexus_sdk.wire.texts import TextMap
@@ -256,7 +256,7 @@ def usage(doc: Json) -> Usage | None:
     return Usage(input=counts.count(told["promptTokenCount"]))
 
 
-DIALECT = embeddings.dialect(
+DIALECT = whole.dialect(
     "gemini_embed",
     text=TEXT,
     read=partial(read, batch=False),
@@ -265,7 +265,7 @@ DIALECT = embeddings.dialect(
     usage=usage,
     error=(envelopes.google_error, envelopes.google_relay),
 )
-BATCH = embeddings.dialect(
+BATCH = whole.dialect(
     "gemini_batch_embed",
     text=TEXT,
     read=partial(read, batch=True),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
-from nexus_sdk.wire import counts, embeddings, envelopes, shape
+from nexus_sdk.wire import counts, embeddings, envelopes, shape, whole
 from nexus_sdk.wire.canonical import data_url, is_data_url, split_data_url, without
 from nexus_sdk.wire.dialect import Facts, inverted
 from nexus_sdk.wire.texts import TextMap
@@ -153,7 +153,7 @@ def usage(doc: Json) -> Usage | None:
     return counts.read(doc.get("usage"))
 
 
-DIALECT = embeddings.dialect(
+DIALECT = whole.dialect(
     "nova_embed",
     text=TEXT,
     read=read,

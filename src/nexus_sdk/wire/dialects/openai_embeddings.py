@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, UpstreamFailed
-from nexus_sdk.wire import counts, embeddings, failures, shape, vectors
+from nexus_sdk.wire import counts, embeddings, failures, shape, vectors, whole
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.texts import TextMap
@@ -37,7 +37,7 @@ def read(doc: Json) -> Facts:
     model = shape.need(doc, "model", shape.TEXT)
     shape.need(doc, "input", shape.Kind(_is_input, "a string, or a list of strings or of tokens"))
     shape.check(doc, FIELDS)
-    embeddings.refuse_stream(doc)
+    whole.refuse_stream(doc)
     return Facts(model=model, deterministic=True, user=doc.get("user") or "")
 
 
@@ -100,7 +100,7 @@ def usage(doc: Json) -> Usage | None:
     return replace(told, input=counts.count(doc["usage"].get("total_tokens")))
 
 
-DIALECT = embeddings.dialect(
+DIALECT = whole.dialect(
     "openai_embeddings",
     text=TEXT,
     read=read,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, embeddings, envelopes, shape
+from nexus_sdk.wire import counts, embeddings, envelopes, shape, whole
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import Facts, inverted
 from nexus_sdk.wire.texts import TextMap
@@ -109,7 +109,7 @@ def usage(doc: Json) -> Usage | None:
     return None if told is None else Usage(input=counts.count(told))
 
 
-DIALECT = embeddings.dialect(
+DIALECT = whole.dialect(
     "titan_embed",
     text=TEXT,
     read=read,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, embeddings, envelopes, shape, vectors
+from nexus_sdk.wire import counts, embeddings, envelopes, shape, vectors, whole
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import Facts, inverted, renamed
 from nexus_sdk.wire.texts import TextMap
@@ -45,7 +45,7 @@ def read(doc: Json) -> Facts:
     model = shape.need(doc, "model", shape.TEXT)
     shape.need(doc, "input", shape.TEXTS)
     shape.check(doc, FIELDS)
-    embeddings.refuse_stream(doc)
+    whole.refuse_stream(doc)
     return Facts(model=model, deterministic=True)
 
 
@@ -140,7 +140,7 @@ def usage(doc: Json) -> Usage | None:
     return Usage(input=counts.count(told["total_tokens"]))
 
 
-DIALECT = embeddings.dialect(
+DIALECT = whole.dialect(
     "voyage_embed",
     text=TEXT,
     read=read,
