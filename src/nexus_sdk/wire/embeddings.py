@@ -14,7 +14,8 @@ so that nothing known is lost. Requests, all optional:
 - `normalize`: false for vectors of another length than 1.
 
 Answers: an item of `data` has `by_type`, vectors by their type, where there are more than one or
-others than floats. `usage` has what a vendor counts beside the tokens under its own names.
+others than floats. `usage` has what a vendor counts beside the tokens under its own names. What
+Cohere's answers repeat of the request (`ECHOES`) goes to its own clients alone.
 """
 
 from __future__ import annotations
@@ -60,28 +61,43 @@ _NEAREST = dict.fromkeys(
 )  # fmt: skip
 """Each is the asking side of a search, of one kind."""
 
+GOOGLE_PURPOSES = {
+    "search_query": "RETRIEVAL_QUERY",
+    "search_document": "RETRIEVAL_DOCUMENT",
+    "semantic_similarity": "SEMANTIC_SIMILARITY",
+    "classification": "CLASSIFICATION",
+    "clustering": "CLUSTERING",
+    "question_answering": "QUESTION_ANSWERING",
+    "fact_verification": "FACT_VERIFICATION",
+    "code_retrieval": "CODE_RETRIEVAL_QUERY",
+}
+"""Task types of Gemini and of Vertex, https://ai.google.dev/api/embeddings#v1beta.TaskType."""
+
 FLOATS = frozenset({"float", "base64"})
 
 # ---- requests ------------------------------------------------------------------------------------
 
 
-def purpose(chat: Json, names: Mapping[str, str], report: Report) -> str | None:
-    """What the embeddings are for, in a target's words; `names` are canonical → own."""
+def purpose(
+    chat: Json, names: Mapping[str, str], report: Report, default: str | None = None
+) -> str | None:
+    """What the embeddings are for, in a target's words; `names` are canonical → own. A target that
+    has to be told something has a `default`."""
     told = chat.get("input_type")
-    if told is None or told == "image":
-        return None
-    word = str(told).lower()
+    if told == "image":
+        told = None
+    word = "absent" if told is None else str(told).lower()
     word = _ALIASES.get(word, word)
     if word in names:
         return names[word]
     if told in names.values():
         return str(told)
-    if _NEAREST.get(word) in names:
-        own = names[_NEAREST[word]]
-        report.coerced(f"input_type: {word}->{own}")
-        return own
-    report.omitted("input_type", f"embeddings cannot be made for {word[:32]!r} there")
-    return None
+    own = names.get(_NEAREST.get(word, ""), default)
+    if own is not None:
+        report.coerced(f"input_type: {word[:32]}->{own}")
+    elif told is not None:
+        report.omitted("input_type", f"embeddings cannot be made for {word[:32]!r} there")
+    return own
 
 
 def tell(
@@ -129,10 +145,11 @@ def items(chat: Json) -> list[Json]:
 
 def texts(chat: Json, report: Report) -> list[str]:
     """The inputs for a target that takes texts alone. Raises Unsupported for others."""
-    return [_text(item, f"input.{place}", report) for place, item in enumerate(items(chat))]
+    return [text(item, f"input.{place}", report) for place, item in enumerate(items(chat))]
 
 
-def _text(item: Json, path: str, report: Report) -> str:
+def text(item: Json, path: str, report: Report) -> str:
+    """One input as a text. Raises Unsupported for one that has other parts."""
     if isinstance(item, str):
         return item
     untitled(item, path, report)
@@ -146,6 +163,14 @@ def _text(item: Json, path: str, report: Report) -> str:
     if len(parts) != 1:
         report.coerced(f"{path}.content->one text")
     return "\n".join(part["text"] for part in parts)
+
+
+def image(part: Json, path: str, report: Report) -> str:
+    """The URL of an image, for a target that has no grades of detail."""
+    told = part["image_url"]
+    if told.get("detail") not in {None, "auto"}:
+        report.omitted(f"{path}.image_url.detail", "images have no grades of detail there")
+    return str(told.get("url") or "")
 
 
 def untitled(item: Json, path: str, report: Report) -> None:
@@ -186,6 +211,10 @@ def count(given: Json) -> int | None:
         return len(given)
     return None if given is None else 1
 
+
+ECHOES = frozenset({"texts", "images", "response_type"})
+HEAD = frozenset({"object", "data", "usage", "model", "id"}) | ECHOES
+"""Members of a canonical answer. Whatever else stands there travels."""
 
 # ---- answers -------------------------------------------------------------------------------------
 

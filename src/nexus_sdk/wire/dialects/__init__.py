@@ -16,6 +16,7 @@ from nexus_sdk.wire.dialects import (
     openai_responses,
     replicate,
     titan_embed,
+    vertex_embed,
     voyage_embed,
 )
 
@@ -34,6 +35,7 @@ _MORE = (
     gemini_embed.BATCH,
     nova_embed.DIALECT,
     titan_embed.DIALECT,
+    vertex_embed.DIALECT,
     voyage_embed.DIALECT,
 )
 

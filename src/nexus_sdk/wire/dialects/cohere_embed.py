@@ -135,24 +135,23 @@ def encode_request(chat: Json, report: Report, *, bedrock: bool) -> Json:
     return body
 
 
-def _purpose(chat: Json, report: Report) -> str:
+def _purpose(chat: Json, report: Report) -> str | None:
     if chat.get("input_type") == "image":
         return "image"
-    word = embeddings.purpose(chat, PURPOSES, report)
-    if word is None:
-        report.coerced(f"input_type: absent->{DEFAULT_PURPOSE}")
-    return word or DEFAULT_PURPOSE
+    return embeddings.purpose(chat, PURPOSES, report, DEFAULT_PURPOSE)
 
 
 def _given(chat: Json, report: Report) -> Json:
     """Texts alone go to every model, images alone to those of the third generation, and a mix to
     later ones."""
-    items = embeddings.items(chat)
-    if all(isinstance(item, str) for item in items):
-        return {"texts": items}
-    contents = [_content(item, f"input.{place}", report) for place, item in enumerate(items)]
+    contents = [
+        _content(item, f"input.{place}", report)
+        for place, item in enumerate(embeddings.items(chat))
+    ]
+    if all(len(parts) == 1 and parts[0]["type"] == "text" for parts in contents):
+        return {"texts": [parts[0]["text"] for parts in contents]}
     urls = [parts[0].get("image_url", {}).get("url") for parts in contents if len(parts) == 1]
-    if chat.get("input_type") == "image" and len(urls) == len(items) and all(urls):
+    if chat.get("input_type") == "image" and len(urls) == len(contents) and all(urls):
         return {"images": urls}
     return {"inputs": [{"content": parts} for parts in contents]}
 
@@ -161,12 +160,16 @@ def _content(item: Json, path: str, report: Report) -> list[Json]:
     if isinstance(item, str):
         return [embeddings.part(item)]
     embeddings.untitled(item, path, report)
+    parts = []
     for place, part in enumerate(item["content"]):
-        if part.get("type") not in {"text", "image_url"}:
-            raise Unsupported(
-                "Cohere embeds texts and images", param=f"{path}.content.{place}.type"
-            )
-    return list(item["content"])
+        here = f"{path}.content.{place}"
+        if part.get("type") == "image_url":
+            parts.append(_image(embeddings.image(part, here, report)))
+        elif part.get("type") == "text":
+            parts.append(part)
+        else:
+            raise Unsupported("Cohere embeds texts and images", param=f"{here}.type")
+    return parts
 
 
 def decode_response(doc: Json) -> Json:

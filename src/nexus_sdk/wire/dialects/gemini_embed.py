@@ -46,17 +46,7 @@ KNOWN = frozenset({
     *FIELDS, "requests", "parts", "role", "text", "inlineData", "fileData", "mimeType", "data",
     "fileUri",
 })  # fmt: skip
-PURPOSES = {
-    "search_query": "RETRIEVAL_QUERY",
-    "search_document": "RETRIEVAL_DOCUMENT",
-    "semantic_similarity": "SEMANTIC_SIMILARITY",
-    "classification": "CLASSIFICATION",
-    "clustering": "CLUSTERING",
-    "question_answering": "QUESTION_ANSWERING",
-    "fact_verification": "FACT_VERIFICATION",
-    "code_retrieval": "CODE_RETRIEVAL_QUERY",
-}
-_WORDS = inverted(PURPOSES)
+_WORDS = inverted(embeddings.GOOGLE_PURPOSES)
 _SNAKE = re.compile(r"_([a-z])")
 _UNTOLD = {"truncate": "the API decides itself what becomes of an input that is too long"}
 
@@ -152,7 +142,7 @@ def _part(part: Json, path: str) -> Json:
 
 def encode_request(chat: Json, report: Report) -> Json:
     item = embeddings.only(embeddings.items(chat), "embedContent")
-    return _rest(chat) | _content(item, "input.0") | _asked(chat, report)
+    return _rest(chat) | _content(item, "input.0", report) | _asked(chat, report)
 
 
 def encode_batch(chat: Json, report: Report) -> Json:
@@ -161,7 +151,7 @@ def encode_batch(chat: Json, report: Report) -> Json:
     head = {"model": model if "/" in model else f"models/{model}"} if model else {}
     asked = _asked(chat, report)
     items = embeddings.items(chat)
-    requests = [head | _content(item, f"input.{i}") | asked for i, item in enumerate(items)]
+    requests = [head | _content(item, f"input.{i}", report) | asked for i, item in enumerate(items)]
     return _rest(chat) | {"requests": requests}
 
 
@@ -171,7 +161,7 @@ def _rest(chat: Json) -> Json:
 
 def _asked(chat: Json, report: Report) -> Json:
     out: Json = {}
-    if word := embeddings.purpose(chat, PURPOSES, report):
+    if word := embeddings.purpose(chat, embeddings.GOOGLE_PURPOSES, report):
         out["taskType"] = word
     if chat.get("dimensions") is not None:
         out["outputDimensionality"] = chat["dimensions"]
@@ -183,28 +173,28 @@ def _asked(chat: Json, report: Report) -> Json:
     return out
 
 
-def _content(item: Json, path: str) -> Json:
+def _content(item: Json, path: str, report: Report) -> Json:
     if isinstance(item, str):
         return {"content": {"parts": [{"text": item}]}}
     parts = [
-        _own_part(part, f"{path}.content.{place}") for place, part in enumerate(item["content"])
+        _own_part(part, f"{path}.content.{place}", report)
+        for place, part in enumerate(item["content"])
     ]
     titled = {"title": item["title"]} if item.get("title") is not None else {}
     return {"content": {"parts": parts}} | titled
 
 
-def _own_part(part: Json, path: str) -> Json:
-    kind = part.get("type")
+def _own_part(part: Json, path: str, report: Report) -> Json:
+    kind, file = part.get("type"), part.get("file") or {}
     if kind == "text":
         return {"text": part["text"]}
-    told = part["image_url"] if kind == "image_url" else part.get("file") or {}
-    url = told.get("url") or told.get("file_data") or ""
+    url = embeddings.image(part, path, report) if kind == "image_url" else file.get("file_data", "")
     if is_data_url(url):
         media_type, data = split_data_url(url, path)
         return {"inlineData": {"mimeType": media_type, "data": data}}
-    if told.get("file_url"):
-        file = {"mimeType": told["mime_type"]} if told.get("mime_type") else {}
-        return {"fileData": file | {"fileUri": told["file_url"]}}
+    if file.get("file_url"):
+        named = {"mimeType": file["mime_type"]} if file.get("mime_type") else {}
+        return {"fileData": named | {"fileUri": file["file_url"]}}
     raise Unsupported("give it as a data URL", param=path)
 
 
@@ -234,7 +224,7 @@ def encode_response(chat: Json, reply: Reply, *, batch: bool) -> Json:
         | {"values": embeddings.floats(row)}
         for row in rows
     ]
-    body = without(chat, {"object", "data", "usage", "model", "id"})
+    body = without(chat, embeddings.HEAD)
     body |= {"embeddings": told} if batch else {"embedding": told[0]}
     if chat.get("usage"):
         more = without(chat["usage"], _COUNTS)

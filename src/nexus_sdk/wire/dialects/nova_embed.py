@@ -100,10 +100,8 @@ def _image(image: Json) -> Json:
 def encode_request(chat: Json, report: Report) -> Json:
     given = {key: value for key, value in chat.items() if value is not None}
     item = embeddings.only(embeddings.items(given), "Nova")
-    purpose = embeddings.purpose(given, PURPOSES, report)
-    if purpose is None:
-        report.coerced(f"input_type: absent->{DEFAULT_PURPOSE}")
-    params: Json = {"embeddingPurpose": purpose or DEFAULT_PURPOSE}
+    purpose = embeddings.purpose(given, PURPOSES, report, DEFAULT_PURPOSE)
+    params: Json = {"embeddingPurpose": purpose}
     if "dimensions" in given:
         params["embeddingDimension"] = given["dimensions"]
     embeddings.kinds(given, frozenset({"float"}), report)
@@ -145,7 +143,7 @@ def encode_response(chat: Json, reply: Reply) -> Json:
     params = reply.request.get(PARAMS) or {}
     kind = {"embeddingType": "IMAGE" if "image" in params else "TEXT"}
     told = kind | without(row, {"object", "index", "by_type"})
-    body = without(chat, {"object", "data", "usage", "model", "id"})
+    body = without(chat, embeddings.HEAD)
     return body | {"embeddings": [told | {"embedding": embeddings.floats(row)}]}
 
 

@@ -64,8 +64,10 @@ def encode_request(chat: Json, report: Report) -> Json:
         embeddings.kinds(foreign, frozenset({"float"}), report)
     body = without(chat, _EXTENSIONS - report.accepts)
     given = chat["input"]
-    if isinstance(given, list) and any(isinstance(item, dict) for item in given):
-        body["input"] = embeddings.texts(chat, report)
+    listed = given if isinstance(given, list) else [given]
+    if any(isinstance(item, dict) for item in listed):
+        texts = embeddings.texts(chat, report)
+        body["input"] = texts if isinstance(given, list) else texts[0]
     return body
 
 
@@ -82,7 +84,7 @@ def encode_response(chat: Json, reply: Reply) -> Json:
     asked = reply.request
     rows = embeddings.rows(chat, embeddings.count(asked.get("input")))
     told = vectors.base64_text if asked.get("encoding_format") == "base64" else vectors.numbers
-    return chat | {
+    return without(chat, embeddings.ECHOES) | {
         "object": "list",
         "data": [
             row | {"object": "embedding", "embedding": told(row["embedding"])} for row in rows

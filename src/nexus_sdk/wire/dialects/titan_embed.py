@@ -94,7 +94,7 @@ def encode_response(chat: Json, reply: Reply) -> Json:
     (row,) = embeddings.rows(chat, 1)
     told = embeddings.by_type(row, [TYPES.get(kind, kind) for kind in asked])
     typed = {_OWN.get(kind, kind): vector for kind, vector in told.items() if kind != "base64"}
-    body = without(chat, {"object", "data", "usage", "model", "id"})
+    body = without(chat, embeddings.HEAD)
     if told.keys() & embeddings.FLOATS:
         body["embedding"] = typed["float"] = embeddings.floats(row)
     body["embeddingsByType"] = typed

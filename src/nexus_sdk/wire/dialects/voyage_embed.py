@@ -80,7 +80,7 @@ def encode_request(chat: Json, report: Report) -> Json:
 
 def _input(chat: Json, report: Report) -> Json:
     texts = embeddings.texts(chat, report)
-    return texts[0] if isinstance(chat["input"], str) else texts
+    return texts if isinstance(chat["input"], list) else texts[0]
 
 
 def _form(chat: Json, report: Report) -> Json:
@@ -111,20 +111,19 @@ def encode_response(chat: Json, reply: Reply) -> Json:
     rows = embeddings.rows(chat, embeddings.count(asked.get("input")))
     dtype = asked.get("output_dtype") or "float"
     base64 = asked.get("encoding_format") == "base64" and dtype == "float"
-    tokens = embeddings.input_tokens(chat)
     data = []
     for row in rows:
         vector = _vector(row, dtype)
         told = vectors.base64_text(vector) if base64 else vectors.numbers(vector)
         kept = without(row, {"by_type"})
         data.append(kept | {"object": "embedding", "embedding": told})
-    return without(chat, {"usage"}) | {
+    counted = chat.get("usage") or embeddings.estimated(asked)
+    tokens = embeddings.input_tokens({"usage": counted}) or 0
+    return without(chat, embeddings.ECHOES) | {
         "object": "list",
         "data": data,
         "model": chat.get("model") or reply.model,
-        "usage": {"total_tokens": tokens}
-        if tokens is not None
-        else {"total_tokens": embeddings.estimated(asked)["total_tokens"], "estimated": True},
+        "usage": without(counted, {"prompt_tokens"}) | {"total_tokens": tokens},
     }
 
 
