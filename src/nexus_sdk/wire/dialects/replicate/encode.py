@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Unsupported
-from nexus_sdk.wire.canonical import EXTENSIONS, modern, text_of, tool_calls, without
-from nexus_sdk.wire.dialects.replicate.words import Words, words
+from nexus_sdk.wire.canonical import modern, stranded, text_of, tool_calls, without
+from nexus_sdk.wire.dialects.replicate.words import NAME, Words, words
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
@@ -129,7 +129,7 @@ def _conversation(messages: list[Json], own: Words, report: Report) -> Json:
     images: list[str] = []
     for place, message in enumerate(messages):
         turns.append(_turn(message, f"messages.{place}", report))
-        images += _images(message, f"messages.{place}", own)
+        images += _images(message, f"messages.{place}", own, report)
     out: Json = {}
     if images:
         if not own.many and len(images) > 1:
@@ -158,24 +158,34 @@ def _turn(message: Json, path: str, report: Report) -> tuple[str, str]:
     role = message["role"]
     if role not in _LABELS or tool_calls(message):
         raise Unsupported("there are no tools, nor their calls and results", param=path)
-    for key in sorted(message.keys() & EXTENSIONS):
+    if stranded(message, NAME):
+        report.dropped(
+            f"{path}.provider_blocks",
+            "the items of another vendor's tools cannot be given to this one",
+        )
+    for key in sorted(message.keys() - _SAID):
         if message[key]:
-            report.omitted(f"{path}.{key}", "the blocks of other vendors stay with them")
+            report.omitted(f"{path}.{key}", "a turn is a role and a text")
     return role, text_of(message.get("content")) or message.get("refusal") or ""
 
 
-def _images(message: Json, path: str, own: Words) -> list[str]:
+_SAID = frozenset({"role", "content", "refusal", "tool_calls", "function_call", "provider_blocks"})
+
+
+def _images(message: Json, path: str, own: Words, report: Report) -> list[str]:
+    """The images of a turn, and a word on what its parts have beside their content."""
     content = message.get("content")
     found = []
     for place, part in enumerate(content if isinstance(content, list) else ()):
-        kind = part.get("type")
-        if kind in {"text", "refusal"}:
-            continue
-        url = part["image_url"].get("url") if kind == "image_url" else None
-        if not url or not own.images:
-            raise Unsupported(
-                f"this model takes no content part of type {kind!r}",
-                param=f"{path}.content.{place}",
-            )
-        found.append(url)
+        kind, here = part.get("type"), f"{path}.content.{place}"
+        told = part.get(kind) if kind in {"text", "refusal", "image_url"} else None
+        url = told.get("url") if isinstance(told, dict) else None
+        if told is None or (kind == "image_url" and not (url and own.images)):
+            raise Unsupported(f"this model takes no content part of type {kind!r}", param=here)
+        for key in sorted(part.keys() - {"type", kind}):
+            report.omitted(f"{here}.{key}", "a part is its content alone")
+        if url:
+            found.append(url)
+            if told.get("detail") not in {None, "auto"}:
+                report.omitted(f"{here}.image_url.detail", "images have no grades of detail")
     return found

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ENDED_BADLY = frozenset({"failed", "canceled", "aborted"})
 _TRANSLATED = frozenset({"id", "model", "version", "input", "output", "status", "error"})
+_OURS = frozenset({"urls", "logs", "source", "data_removed"})
+"""Of use to the account alone: addresses that its credential opens, and what the machine said."""
 
 
 def decode(doc: Json) -> Json:
@@ -37,7 +39,7 @@ def decode(doc: Json) -> Json:
     told = {} if used is None else {"usage": counts.canonical(used)}
     head = {"id": doc.get("id") or "", "object": "chat.completion"}
     head["model"] = doc.get("model") or doc.get("version") or ""
-    return without(doc, _TRANSLATED) | head | {"choices": [choice]} | told
+    return without(doc, _TRANSLATED | _OURS) | head | {"choices": [choice]} | told
 
 
 def failed(status: str, error: Json) -> UpstreamFailed:
@@ -83,7 +85,7 @@ def encode(chat: Json, reply: Reply) -> Json:
         "metrics": _metrics(chat.get("usage")),
     }
     rest = without(chat, {"choices", "usage", "object", "created", "service_tier"})
-    return body | without(rest, body.keys() - {"metrics", "urls", "created_at", "completed_at"})
+    return body | without(rest, body.keys() - {"metrics", "created_at", "completed_at"})
 
 
 def _metrics(told: Json) -> Json:
