@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TEXT = TextMap(
     skip=frozenset({
         "id", "model", "type", "input_type", "embedding_types", "truncate", "response_type",
-        "embeddings", "version", "format", "images",
+        "embeddings", "images",
     }),
     media=frozenset({"url", "image_url"}),
 )  # fmt: skip

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 TEXT = TextMap(
     skip=frozenset({
-        "model", "role", "taskType", "task_type", "mimeType", "mime_type", "values", "embedding",
-        "embeddings", "modality", "usageMetadata",
+        "model", "role", "taskType", "task_type", "mimeType", "mime_type", "values", "modality",
     }),
     inside={"inlineData": frozenset({"data"}), "inline_data": frozenset({"data"})},
 )  # fmt: skip

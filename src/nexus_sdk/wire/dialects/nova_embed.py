@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 TEXT = TextMap(
     skip=frozenset({
-        "schemaVersion", "taskType", "embeddingPurpose", "truncationMode", "detailLevel", "format",
-        "bytes", "embedding", "embeddingType",
-    })
+        "schemaVersion", "taskType", "embeddingPurpose", "truncationMode", "embedding",
+        "embeddingType",
+    }),
+    inside={"image": frozenset({"format", "detailLevel"}), "source": frozenset({"bytes"})},
 )  # fmt: skip
 PARAMS = "singleEmbeddingParams"
 FIELDS: shape.Fields = {"taskType": shape.TEXT, PARAMS: shape.OBJECT}

@@ -84,11 +84,13 @@ def encode_response(chat: Json, reply: Reply) -> Json:
     asked = reply.request
     rows = embeddings.rows(chat, embeddings.count(asked.get("input")))
     told = vectors.base64_text if asked.get("encoding_format") == "base64" else vectors.numbers
+    data = [
+        row | {"object": "embedding", "index": place, "embedding": told(row["embedding"])}
+        for place, row in enumerate(rows)
+    ]
     return without(chat, embeddings.ECHOES) | {
         "object": "list",
-        "data": [
-            row | {"object": "embedding", "embedding": told(row["embedding"])} for row in rows
-        ],
+        "data": data,
         "model": chat.get("model") or reply.model,
         "usage": chat.get("usage") or embeddings.estimated(asked),
     }

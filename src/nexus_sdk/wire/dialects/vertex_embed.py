@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
 
-TEXT = TextMap(
-    skip=frozenset({"task_type", "taskType", "mimeType", "values", "statistics", "parameters"})
-)
+TEXT = TextMap(skip=frozenset({"task_type", "taskType", "mimeType", "values"}))
 FIELDS: shape.Fields = {"parameters": shape.OBJECT}
 KNOWN = frozenset({
     *FIELDS, "instances", "content", "task_type", "title", "outputDimensionality", "autoTruncate",

@@ -112,11 +112,11 @@ def encode_response(chat: Json, reply: Reply) -> Json:
     dtype = asked.get("output_dtype") or "float"
     base64 = asked.get("encoding_format") == "base64" and dtype == "float"
     data = []
-    for row in rows:
+    for place, row in enumerate(rows):
         vector = _vector(row, dtype)
         told = vectors.base64_text(vector) if base64 else vectors.numbers(vector)
         kept = without(row, {"by_type"})
-        data.append(kept | {"object": "embedding", "embedding": told})
+        data.append(kept | {"object": "embedding", "embedding": told, "index": place})
     counted = chat.get("usage") or embeddings.estimated(asked)
     tokens = embeddings.input_tokens({"usage": counted}) or 0
     return without(chat, embeddings.ECHOES) | {

@@ -115,6 +115,7 @@ TEXTS: list[tuple[str, Any]] = [
         },
     ),
     ("vertex_embed", {"instances": [{"content": SECRET, "task_type": "CLUSTERING"}]}),
+    ("vertex_embed", {"parameters": {"autoTruncate": True, "vendor_field": SECRET}}),
     ("titan_embed", {"inputText": SECRET, "embeddingTypes": ["float"]}),
     ("nova_embed", MINIMAL["nova_embed"] | {"note": SECRET}),
     (
@@ -146,6 +147,10 @@ ANSWERS: list[tuple[str, Any]] = [
     ("vertex_embed", {"predictions": [{"embeddings": {"values": [0.5], "statistics": {}}}]}),
     ("titan_embed", {"embedding": [0.5], "embeddingsByType": {"float": [0.5]}}),
     ("nova_embed", {"embeddings": [{"embedding": [0.5], "embeddingType": "TEXT"}]}),
+    (
+        "gemini_embed",
+        {"usageMetadata": {"promptTokenDetails": [{"modality": "TEXT", "tokenCount": 1}]}},
+    ),
 ]
 
 
@@ -245,9 +250,19 @@ def test_purposes_are_understood_in_the_words_of_all_vendors(word: str) -> None:
 
 
 def test_a_purpose_that_is_not_known_travels_to_the_vendor_whose_word_it_is() -> None:
-    body, report = asked("nova_embed", {"input_type": "VIDEO_RETRIEVAL"})
-    assert body["singleEmbeddingParams"]["embeddingPurpose"] == "VIDEO_RETRIEVAL"
-    assert report.changes == ()
+    for word in ("VIDEO_RETRIEVAL", "GENERIC_INDEX"):
+        body, report = asked("nova_embed", {"input_type": word})
+        assert body["singleEmbeddingParams"]["embeddingPurpose"] == word
+        assert report.changes == ()
+
+
+def test_several_texts_of_one_input_become_one_text_and_that_is_told() -> None:
+    doc = {"content": {"parts": [{"text": "a"}, {"text": "b"}]}}
+    chat = DIALECTS["gemini_embed"].decode_request(doc)
+    report = Report()
+    body = DIALECTS["openai_embeddings"].encode_request(chat | {"model": "m"}, report)
+    assert body["input"] == "a\nb"
+    assert report.changes == ("input.0.content->one text",)
 
 
 def test_an_openai_shaped_host_that_knows_purposes_gets_the_callers_word() -> None:
@@ -284,8 +299,9 @@ def test_a_batch_with_vertexs_settings_is_understood() -> None:
 
 # ---- answers -------------------------------------------------------------------------------------
 
+NOTHING: tuple[Any, ...] = ({}, [], None, {"data": None})
 NO_ANSWERS: list[tuple[str, Any]] = [
-    *[(name, doc) for name in cases.NAMES for doc in ({}, [], None, {"data": None})],
+    *[(name, doc) for name in cases.NAMES for doc in NOTHING],
     ("cohere_embed", {"embeddings": {}}),
     ("cohere_embed", {"embeddings": {"float": [[0.5]], "int8": []}}),
     ("gemini_batch_embed", {"embeddings": {"values": [0.5]}}),
@@ -332,6 +348,14 @@ def test_rows_that_are_misnumbered_empty_or_misspelt_are_refused(data: Any) -> N
     request = {"model": "m", "input": ["a", "b"], "encoding_format": "float"}
     with pytest.raises(UpstreamFailed):
         DIALECTS["openai_embeddings"].encode_response({"data": data}, cases.reply(request))
+
+
+def test_rows_without_a_number_get_one() -> None:
+    request = {"model": "m", "input": ["a", "b"]}
+    chat = {"data": [{"embedding": [0.5]}, {"embedding": [0.25]}]}
+    for name in ("openai_embeddings", "voyage_embed"):
+        answer = DIALECTS[name].encode_response(chat, cases.reply(request))
+        assert [row["index"] for row in answer["data"]] == [0, 1]
 
 
 def test_tokens_of_one_text_are_one_input() -> None:
@@ -418,6 +442,17 @@ def test_errors_are_told_where_the_vendors_clients_look(name: str) -> None:
 def test_googles_word_for_a_status(status: int, word: str) -> None:
     body = DIALECTS["gemini_embed"].relay_error(ErrorFacts(status, "no"), "r")["error"]
     assert (body["code"], body["status"]) == (status, word)
+
+
+@pytest.mark.parametrize("name", cases.NAMES)
+def test_nothing_of_another_vendor_stands_in_a_request(name: str) -> None:
+    doc, report = MINIMAL[name], Report()
+    assert DIALECTS[name].strip_foreign(doc, report) is doc
+
+
+def test_an_answer_of_voyage_without_counts_is_taken() -> None:
+    doc = {"data": [{"index": 0, "embedding": [0.5]}], "model": "m"}
+    assert DIALECTS["voyage_embed"].decode_response(doc) == doc
 
 
 @pytest.mark.parametrize("name", cases.NAMES)

@@ -46,7 +46,11 @@ requests = st.fixed_dictionaries(
         "user": texts,
     },
 )
-DEFAULTS = {"truncate": {"NONE"}, "normalize": {True}, "embedding_types": {"float"}}
+DEFAULTS: dict[str, set[Any]] = {
+    "truncate": {"NONE"},
+    "normalize": {True},
+    "embedding_types": {"float"},
+}
 """What saying nothing means."""
 
 

@@ -132,7 +132,7 @@ def test_our_answers_are_of_coheres_type(source: Path) -> None:
 @pytest.mark.parametrize("source", golden.cases("embeddings/answers"), ids=golden.name)
 def test_googles_client_reads_our_answers(source: Path) -> None:
     chat = DIALECTS[source.parent.name].decode_response(golden.load(source))
-    request = {"requests": [{}] * len(chat["data"])}
+    request: dict[str, Any] = {"requests": [{}] * len(chat["data"])}
     answer = DIALECTS["gemini_batch_embed"].encode_response(chat, cases.reply(request))
     reply = lambda request: httpx.Response(200, json=answer)  # noqa: E731
     options = types.HttpOptions(

@@ -336,6 +336,10 @@ def test_anothers_reasoning_is_left_out_and_told() -> None:
     assert [loss.param for loss in omitted] == ["messages.1.reasoning_content"]
 
 
+def test_a_prediction_goes_on_to_replicate_as_it_is() -> None:
+    assert REPLICATE.strip_foreign(MINIMAL, Report()) is MINIMAL
+
+
 # ---- answers
 
 
@@ -368,6 +372,13 @@ def test_a_prediction_that_ended_badly_is_no_answer(status: str) -> None:
 def test_a_prediction_without_an_end_or_an_output_is_no_answer(doc: Any) -> None:
     with pytest.raises(UpstreamFailed):
         REPLICATE.decode_response(doc)
+
+
+def test_an_output_may_be_one_text_and_counts_may_be_missing() -> None:
+    chat = REPLICATE.decode_response({"id": "x", "status": "succeeded", "output": "Zander"})
+    assert chat["choices"][0]["message"]["content"] == "Zander"
+    assert "usage" not in chat
+    assert REPLICATE.encode_response(chat, golden.reply(MINIMAL))["metrics"] == {}
 
 
 USAGES: list[tuple[Any, Usage | None]] = [
