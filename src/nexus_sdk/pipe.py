@@ -45,7 +45,8 @@ class StreamPipe:
         self._target = target
         self._enforcer = enforcer
         self._hide = hide
-        self._sse = Decoder()
+        self._sse = Decoder(source.plain)
+        self._plain = source.plain
         self._id = reply.id
         same = source is target
         self._decoder = None if same else source.stream_decoder()
@@ -102,7 +103,7 @@ class StreamPipe:
     def _finish(self, outcome: Outcome, out: list[StreamEvent]) -> None:
         if not self.stopped and outcome == Outcome():
             for event in self._sse.close():
-                if _is_whole(event):
+                if event.name not in self._plain and _is_whole(event):
                     self._take(event, out)
         if self.error is None:
             self._close(outcome, out)
@@ -123,7 +124,7 @@ class StreamPipe:
         self._emit(self._enforcer.close(), out)
 
     def _take(self, event: StreamEvent, out: list[StreamEvent]) -> None:
-        event.doc = _document(event)
+        event.doc = None if event.name in self._plain else _document(event)
         if error := self._source.stream_error(event):
             self._give_up(event, error, out)
             return

@@ -10,7 +10,7 @@ import orjson
 
 from nexus_sdk.errors import Blocked, LimitExceeded, Malformed, UpstreamFailed
 from nexus_sdk.model import Answer, Failure, Response, Usage
-from nexus_sdk.stages.reading import CHARS_PER_TOKEN
+from nexus_sdk.wire import estimates
 from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
@@ -181,7 +181,7 @@ def usage_of(call: Call, sent: Sent) -> Usage:
 
 def estimated(call: Call, output_chars: int) -> Usage:
     """Tokens by the rule of thumb, for an upstream that does not tell."""
-    return Usage(call.input_tokens, -(-output_chars // CHARS_PER_TOKEN), estimated=True)
+    return Usage(call.input_tokens, estimates.tokens(output_chars), estimated=True)
 
 
 def upstream_error(call: Call, sent: Sent) -> bytes:

@@ -9,6 +9,7 @@ import orjson
 
 from nexus_sdk.errors import Malformed
 from nexus_sdk.values import value
+from nexus_sdk.wire import estimates
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Dialect
     from nexus_sdk.wire.endpoints import Endpoint
     from nexus_sdk.wire.json import Json, Path
-
-CHARS_PER_TOKEN = 4
-"""A rule of thumb for English (OpenAI's own tokenizer page says so); estimates made with it are
-marked as such."""
 
 ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
 """For JSON of operations that no dialect reads: nearly every string is text."""
@@ -52,7 +49,7 @@ class Call:
     @property
     def input_tokens(self) -> int:
         """An estimate, rounded up."""
-        return -(-self.input_chars // CHARS_PER_TOKEN)
+        return estimates.tokens(self.input_chars)
 
     def edited(self, edits: Mapping[Path, Json]) -> Call:
         """This call with some of its values replaced and every other byte kept."""

@@ -143,6 +143,8 @@ class Dialect:
       before; and a new event that carries `text`, which takes its ids from `like`.
     - `resequencer` makes a function that numbers events anew, for a stream into which events were
       inserted.
+    - `plain` names the events whose data is text, not JSON. A dialect with any is no door for
+      streams: what reads along reads JSON.
     - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
       `decode_error` reads an upstream's, and `relay_error` tells it in this dialect.
     """
@@ -169,6 +171,7 @@ class Dialect:
     stream_error: Callable[[StreamEvent], UpstreamFailed | None]
     stream_usage: Callable[[Json], Usage | None]
     resequencer: Callable[[], Callable[[StreamEvent], StreamEvent]]
+    plain: frozenset[str] = frozenset()
 
 
 def event(name: str, doc: Json) -> StreamEvent:

@@ -43,12 +43,14 @@ class StreamEvent:
 
 class Decoder:
     """Bytes to events, however the bytes were cut. Comments and events without data are dropped: an
-    empty event makes openai-python raise, and a comment carries nothing.
+    empty event makes openai-python raise, and a comment carries nothing. In the events that `plain`
+    names, data is text, and blanks are data.
 
     Raises UpstreamFailed when one event grows past `MAX_EVENT_BYTES`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, plain: frozenset[str] = frozenset()) -> None:
+        self._plain = plain
         self._parts: list[bytes] = []
         self._size = 0
         self._begun = False
@@ -76,11 +78,11 @@ class Decoder:
         self._parts, self._size = ([rest] if rest else []), len(rest)
         if len(data) > MAX_EVENT_BYTES:
             _bound(max(map(len, (*blocks, rest))))
-        return [event for block in blocks if (event := _parse(block)) is not None]
+        return [event for block in blocks if (event := _parse(block, self._plain)) is not None]
 
     def close(self) -> list[StreamEvent]:
         """The last event, when the stream ended without its blank line; providers do that."""
-        event = _parse(b"".join(self._parts))
+        event = _parse(b"".join(self._parts), self._plain)
         self._parts = []
         return [] if event is None else [event]
 
@@ -106,7 +108,7 @@ def _bound(size: int) -> None:
         raise UpstreamFailed(f"one event of the upstream's stream is over {MAX_EVENT_BYTES} bytes")
 
 
-def _parse(block: bytes) -> StreamEvent | None:
+def _parse(block: bytes, plain: frozenset[str]) -> StreamEvent | None:
     if block.startswith(b"data: ") and b"\n" not in block:
         data = block[6:]
         return StreamEvent("", data, raw=block + b"\n\n") if data.strip() else None
@@ -121,7 +123,7 @@ def _parse(block: bytes) -> StreamEvent | None:
             lines.append(value)
         elif field == b"event":
             name = value
-    data = b"\n".join(lines)
-    if not data.strip():
+    data, called = b"\n".join(lines), name.decode("utf-8", "replace")
+    if not data.strip() and not (data and called in plain):
         return None
-    return StreamEvent(name.decode("utf-8", "replace"), data, raw=block.strip(b"\n") + b"\n\n")
+    return StreamEvent(called, data, raw=block.strip(b"\n") + b"\n\n")

@@ -146,3 +146,12 @@ def test_an_event_of_our_own_is_written_out() -> None:
 
 def test_its_repr_shows_no_content() -> None:
     assert repr(StreamEvent("ping", b"secret")) == "StreamEvent('ping', 6 bytes)"
+
+
+def test_blanks_are_data_where_data_is_text_and_nothing_elsewhere() -> None:
+    stream = b"event: out\ndata:  \n\nevent: out\ndata:\ndata:\n\nevent: out\ndata:\n\ndata:  \n\n"
+    for pieces in cuts(stream):
+        decoder = Decoder(frozenset({"out"}))
+        found = [event for piece in pieces for event in decoder.feed(piece)] + decoder.close()
+        assert [(event.name, event.data) for event in found] == [("out", b" "), ("out", b"\n")]
+    assert Decoder().feed(stream) == []

@@ -10,12 +10,19 @@ from nexus_sdk.wire.dialects import (
     anthropic,
     bedrock,
     cohere,
+    cohere_embed,
     cohere_rerank,
+    gemini_embed,
+    nova_embed,
     openai_chat,
     openai_completions,
     openai_embeddings,
     openai_moderations,
     openai_responses,
+    replicate,
+    titan_embed,
+    vertex_embed,
+    voyage_embed,
     voyage_rerank,
 )
 
@@ -24,21 +31,30 @@ if TYPE_CHECKING:
 
     from nexus_sdk.wire.dialect import Dialect
 
-_MODULES = (
-    openai_chat,
-    openai_responses,
-    openai_embeddings,
-    anthropic,
-    bedrock,
-    cohere,
-    openai_completions,
-    cohere_rerank,
-    voyage_rerank,
-    openai_moderations,
+_ALL: tuple[Dialect, ...] = (
+    openai_chat.DIALECT,
+    openai_responses.DIALECT,
+    openai_embeddings.DIALECT,
+    anthropic.DIALECT,
+    bedrock.DIALECT,
+    cohere.DIALECT,
+    replicate.DIALECT,
+    openai_completions.DIALECT,
+    anthropic.COUNT,
+    openai_responses.COUNT,
+    cohere_embed.DIALECT,
+    cohere_embed.BEDROCK,
+    gemini_embed.DIALECT,
+    gemini_embed.BATCH,
+    nova_embed.DIALECT,
+    titan_embed.DIALECT,
+    vertex_embed.DIALECT,
+    voyage_embed.DIALECT,
+    cohere_rerank.DIALECT,
+    voyage_rerank.DIALECT,
+    openai_moderations.DIALECT,
 )
 
-DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {module.DIALECT.name: module.DIALECT for module in _MODULES}
-)
+DIALECTS: Mapping[str, Dialect] = MappingProxyType({dialect.name: dialect for dialect in _ALL})
 
 __all__ = ["DIALECTS"]

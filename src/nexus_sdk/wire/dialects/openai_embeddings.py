@@ -1,25 +1,25 @@
 """The OpenAI embeddings API, https://platform.openai.com/docs/api-reference/embeddings. Its
-canonical form is its own."""
+form is the canonical one (`wire/embeddings.py`), less the extensions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import counts, failures, shape
-from nexus_sdk.wire.dialect import Dialect, Facts, as_they_are, event
+from nexus_sdk.errors import Malformed, UpstreamFailed
+from nexus_sdk.wire import counts, embeddings, failures, shape, vectors, whole
+from nexus_sdk.wire.canonical import without
+from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.texts import TextMap
 
 if TYPE_CHECKING:
-    from nexus_sdk.errors import NexusError
     from nexus_sdk.model import Usage
     from nexus_sdk.wire.dialect import Reply
     from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json
-    from nexus_sdk.wire.sse import StreamEvent
 
 TEXT = TextMap(
-    skip=frozenset({"model", "object", "encoding_format", "embedding"}),
+    skip=frozenset({"model", "object", "encoding_format", "embedding", "by_type"}),
 )
 FIELDS: shape.Fields = {
     "dimensions": shape.POSITIVE,
@@ -27,6 +27,7 @@ FIELDS: shape.Fields = {
     "user": shape.TEXT,
 }
 KNOWN = frozenset({*FIELDS, "model", "input", "input_type"})
+_EXTENSIONS = frozenset({"input_type", "truncate", "max_tokens", "embedding_types", "normalize"})
 
 
 def read(doc: Json) -> Facts:
@@ -36,8 +37,7 @@ def read(doc: Json) -> Facts:
     model = shape.need(doc, "model", shape.TEXT)
     shape.need(doc, "input", shape.Kind(_is_input, "a string, or a list of strings or of tokens"))
     shape.check(doc, FIELDS)
-    if doc.get("stream"):
-        raise Malformed("embeddings are not streamed; leave stream out", param="stream")
+    whole.refuse_stream(doc)
     return Facts(model=model, deterministic=True, user=doc.get("user") or "")
 
 
@@ -48,51 +48,68 @@ def _is_input(value: Json) -> bool:
     return isinstance(value, str)
 
 
-def _same_request(doc: Json, report: Report) -> Json:  # noqa: ARG001  the same form on both sides
+def decode_request(doc: Json) -> Json:
     return doc
 
 
-def _same(doc: Json) -> Json:
+def encode_request(chat: Json, report: Report) -> Json:
+    """OpenAI refuses inputs that are too long, and its vectors are of length 1
+    (https://platform.openai.com/docs/guides/embeddings)."""
+    foreign = {key: chat[key] for key in _EXTENSIONS - report.accepts if chat.get(key) is not None}
+    if foreign:
+        embeddings.purpose(foreign, {}, report)
+        cut = embeddings.NO_CUT if embeddings.cuts(foreign) else {}
+        dropped = embeddings.NO_CEILING | embeddings.NO_CHOICE_OF_LENGTH
+        embeddings.tell(foreign, report, dropped, cut)
+        embeddings.kinds(foreign, frozenset({"float"}), report)
+    body = without(chat, _EXTENSIONS - report.accepts)
+    given = chat["input"]
+    listed = given if isinstance(given, list) else [given]
+    if any(isinstance(item, dict) for item in listed):
+        texts = embeddings.texts(chat, report)
+        body["input"] = texts if isinstance(given, list) else texts[0]
+    return body
+
+
+def decode_response(doc: Json) -> Json:
+    """Raises UpstreamFailed for a document without a list of embeddings."""
+    if not isinstance(doc, dict) or not isinstance(doc.get("data"), list):
+        raise UpstreamFailed("the upstream's answer holds no embeddings: it has no data")
     return doc
 
 
-def _same_response(doc: Json, reply: Reply) -> Json:  # noqa: ARG001
-    return doc
+def encode_response(chat: Json, reply: Reply) -> Json:
+    """Vectors in the encoding that the caller asked for. Counts that nobody told are estimated, and
+    say so: OpenAI's clients require some."""
+    asked = reply.request
+    rows = embeddings.rows(chat, embeddings.count(asked.get("input")))
+    told = vectors.base64_text if asked.get("encoding_format") == "base64" else vectors.numbers
+    data = [
+        row | {"object": "embedding", "index": place, "embedding": told(row["embedding"])}
+        for place, row in enumerate(rows)
+    ]
+    return without(chat, embeddings.ECHOES) | {
+        "object": "list",
+        "data": data,
+        "model": chat.get("model") or reply.model,
+        "usage": chat.get("usage") or embeddings.estimated(asked),
+    }
 
 
 def usage(doc: Json) -> Usage | None:
-    return counts.read(doc.get("usage"))
+    """All tokens are of the input; some copies of this API tell the total alone."""
+    told = counts.read(doc.get("usage"))
+    if told is None or told.input:
+        return told
+    return replace(told, input=counts.count(doc["usage"].get("total_tokens")))
 
 
-def error_events(err: NexusError, request_id: str) -> list[StreamEvent]:
-    return [event("", failures.openai_error(err, request_id))]
-
-
-def _no_stream(*_: object) -> NoReturn:
-    raise Unsupported("embeddings are not streamed", param="stream")
-
-
-DIALECT = Dialect(
-    name="openai_embeddings",
+DIALECT = whole.dialect(
+    "openai_embeddings",
     text=TEXT,
     read=read,
-    decode_request=_same,
-    encode_request=_same_request,
-    decode_response=_same,
-    encode_response=_same_response,
-    strip_foreign=_same_request,
+    request=(decode_request, encode_request),
+    response=(decode_response, encode_response),
     usage=usage,
-    encode_error=failures.openai_error,
-    decode_error=failures.read,
-    relay_error=failures.openai_relay,
-    error_events=error_events,
-    stream_decoder=_no_stream,
-    stream_encoder=_no_stream,
-    slots=_no_stream,
-    closes=_no_stream,
-    delta=_no_stream,
-    terminal=_no_stream,
-    stream_error=_no_stream,
-    stream_usage=_no_stream,
-    resequencer=as_they_are,
+    error=(failures.openai_error, failures.openai_relay),
 )

@@ -13,7 +13,6 @@ from nexus_sdk.model import Usage
 from nexus_sdk.wire import counts
 from nexus_sdk.wire.dialect import ErrorFacts, inverted
 from nexus_sdk.wire.dialects import DIALECTS
-from nexus_sdk.wire.fidelity import Report
 
 USAGES: list[tuple[str, dict[str, Any], Usage]] = [
     ("openai_chat", {"prompt_tokens": 9, "completion_tokens": 4}, Usage(9, 4)),
@@ -243,22 +242,9 @@ def test_the_events_of_an_error_are_read_back_as_one(dialect: str) -> None:
     body = json.loads(events[0].data)
     told = body["error"]["code"] if dialect != "bedrock" else body["reason"]
     assert told == "upstream_truncated"
-    if dialect == "openai_embeddings":
-        return
     err = DIALECTS[dialect].stream_error(events[0])
     assert err is not None
     assert (err.message, err.code) == ("cut short", "upstream_truncated")
-
-
-def test_embeddings_have_no_stream_and_change_nothing() -> None:
-    dialect = DIALECTS["openai_embeddings"]
-    doc = {"model": "m", "input": "hi"}
-    assert dialect.decode_request(doc) is doc
-    assert dialect.encode_request(doc, Report()) is doc
-    assert dialect.decode_response(doc) is doc
-    assert dialect.encode_response(doc, golden.reply()) is doc
-    with pytest.raises(Unsupported):
-        dialect.stream_decoder()
 
 
 def test_a_table_with_a_value_twice_has_no_inverse() -> None:

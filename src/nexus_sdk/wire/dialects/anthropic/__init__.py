@@ -9,6 +9,7 @@ from __future__ import annotations
 from nexus_sdk.wire import failures
 from nexus_sdk.wire.dialect import Dialect, as_they_are
 from nexus_sdk.wire.dialects.anthropic import blocks, decode, encode, errors, response, watch
+from nexus_sdk.wire.dialects.anthropic.count import DIALECT as COUNT
 from nexus_sdk.wire.dialects.anthropic.stream_decoder import Decoder
 from nexus_sdk.wire.dialects.anthropic.stream_encoder import Encoder
 from nexus_sdk.wire.dialects.anthropic.words import TEXT
@@ -38,4 +39,4 @@ DIALECT = Dialect(
     resequencer=as_they_are,
 )
 
-__all__ = ["DIALECT"]
+__all__ = ["COUNT", "DIALECT"]

@@ -18,6 +18,7 @@ from nexus_sdk.wire.dialects.openai_responses import (
     stream,
     watch,
 )
+from nexus_sdk.wire.dialects.openai_responses.count import DIALECT as COUNT
 from nexus_sdk.wire.dialects.openai_responses.stream_decoder import Decoder
 from nexus_sdk.wire.dialects.openai_responses.stream_encoder import Encoder
 from nexus_sdk.wire.dialects.openai_responses.words import TEXT
@@ -47,4 +48,4 @@ DIALECT = Dialect(
     resequencer=stream.resequencer,
 )
 
-__all__ = ["DIALECT"]
+__all__ = ["COUNT", "DIALECT"]
