@@ -76,13 +76,14 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class ErrorFacts:
     """An upstream's error: the HTTP status it came with, and its own words, empty where it said
-    nothing."""
+    nothing. `retry_after_s`: seconds to wait, where the body tells them."""
 
     status: int
     message: str
     type: str = ""
     code: str = ""
     param: str = ""
+    retry_after_s: float | None = None
 
 
 @value

@@ -16,6 +16,7 @@ from nexus_sdk.wire.dialects.anthropic.words import (
     TIERS,
     TOOL_CHOICE,
 )
+from nexus_sdk.wire.geminis import without_geminis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ _DONE_ELSEWHERE = frozenset({
 
 
 def request(chat: Json, report: Report) -> Json:
-    chat = modern(chat)
+    chat = without_geminis(modern(chat), report)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():

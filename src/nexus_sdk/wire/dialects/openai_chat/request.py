@@ -17,6 +17,7 @@ from nexus_sdk.wire.canonical import (
     modern,
     opaque,
     plain_text,
+    refuse_address,
     stranded,
     tell_file_extras,
     tool_kind,
@@ -25,6 +26,7 @@ from nexus_sdk.wire.canonical import (
 )
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects.openai_chat.words import FIELDS, FREE, KNOWN, MESSAGE
+from nexus_sdk.wire.geminis import without_geminis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +117,7 @@ def strip_foreign(doc: Json, report: Report) -> Json:
 
 
 def encode(chat: Json, report: Report) -> Json:
+    chat = without_geminis(chat, report)
     out = dict(chat)
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():
@@ -264,6 +267,7 @@ def _file(part: Json, path: str, report: Report) -> Json:
     file = part["file"]
     if "file_url" in file:
         raise Unsupported("a chat completion takes no file by URL", param=f"{path}.file.file_url")
+    refuse_address(file, path)
     tell_file_extras(part, path, report)
     return {"type": "file", "file": file}
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.wire.canonical import modern, tool_kind, without, without_choice
 from nexus_sdk.wire.dialects.openai_responses import output, parts
+from nexus_sdk.wire.geminis import without_geminis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ _LOGPROBS = "message.output_text.logprobs"
 def request(chat: Json, report: Report) -> Json:
     """OpenAI keeps what this API answers, unless told otherwise; a chat completion is not kept. So
     `store` is always told."""
-    chat = modern(chat)
+    chat = without_geminis(modern(chat), report)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():
