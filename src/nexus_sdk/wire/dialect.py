@@ -139,6 +139,8 @@ class Dialect:
     - `slots`, `closes` and `delta` are for enforcement on a stream in this dialect: the texts of an
       event; the channel prefixes that end with it (`()` is all), so that held text must go out
       before; and a new event that carries `text`, which takes its ids from `like`.
+    - `terminal` tells the event after which a stream is whole. `trailing`: more may follow it, as
+      nothing marks the last event, so that a stream is read to the end of its body.
     - `resequencer` makes a function that numbers events anew, for a stream into which events were
       inserted.
     - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
@@ -167,6 +169,7 @@ class Dialect:
     stream_error: Callable[[StreamEvent], UpstreamFailed | None]
     stream_usage: Callable[[Json], Usage | None]
     resequencer: Callable[[], Callable[[StreamEvent], StreamEvent]]
+    trailing: bool = False
 
 
 def event(name: str, doc: Json) -> StreamEvent:

@@ -37,7 +37,7 @@ def without_geminis(chat: Json, report: Report) -> Json:
     none."""
     out = chat
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
-        for key in table.keys() & chat.keys():
+        for key in [key for key in table if key in chat]:
             out = without(out, {key})
             tell(key, table[key])
     if isinstance(chat.get("generationConfig"), dict):

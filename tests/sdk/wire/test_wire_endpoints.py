@@ -56,4 +56,4 @@ def test_names_with_dots_are_no_steps_upwards() -> None:
 
 
 def test_every_dialect_has_an_endpoint_and_every_endpoint_a_dialect_that_exists() -> None:
-    assert {row.dialect for row in ENDPOINTS.values()} - {""} == set(DIALECTS)
+    assert {row.dialect for row in ENDPOINTS.values()} - {""} == set(DIALECTS) - {"gemini"}

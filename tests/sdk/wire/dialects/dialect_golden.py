@@ -25,9 +25,10 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "anthropic": {"model": "m", "max_tokens": 9, "messages": USER},
     "openai_responses": {"model": "m", "input": "hi"},
     "openai_embeddings": {"model": "m", "input": "hi"},
+    "gemini": {"model": "m", "contents": [{"parts": [{"text": "hi"}]}]},
 }
 """The least that each dialect takes."""
-CHATS = ("openai_chat", "openai_responses", "anthropic")
+CHATS = ("openai_chat", "openai_responses", "anthropic", "gemini")
 
 
 def user(part: Any) -> list[Any]:
@@ -54,6 +55,11 @@ def check(source: Path, target: str, text: str, *, regen: bool) -> None:
         golden.write_text(text, "utf-8")
     assert golden.exists(), f"{golden.name} is missing: run pytest --regen and review it"
     assert text == golden.read_text("utf-8")
+
+
+def chat(source: Path) -> Any:
+    """A request in canonical form, with the model that Gemini's has in its path."""
+    return {"model": "gemini-3-pro"} | DIALECTS[source.parent.name].decode_request(load(source))
 
 
 def pretty(doc: Any) -> str:

@@ -43,6 +43,7 @@ UNKNOWN_PARTS = [
         {"messages": [{"role": "assistant", "content": [{"type": "aura"}]}]},
         "messages.0.content.0.type",
     ),
+    ("gemini", {"contents": [{"parts": [{"smell": {}}]}]}, "contents.0.parts.0.smell"),
     ("openai_responses", {"input": user({"type": "input_smell"})}, "input.0.content.0.type"),
     ("openai_responses", {"input": [{"type": "item_reference", "id": "x"}]}, "input.0.type"),
 ]
@@ -110,6 +111,36 @@ INEXPRESSIBLE = [
         "messages.0.content.0.source",
     ),
     ("anthropic", [{"role": "narrator", "content": "x"}], "messages.0.role"),
+    ("gemini", [{"role": "narrator", "content": "x"}], "messages.0.role"),
+    ("gemini", user({"type": "container_upload", "file_id": "f"}), "messages.0.content.0.type"),
+    (
+        "gemini",
+        user({"type": "image_url", "image_url": {"file_id": "f"}}),
+        "messages.0.content.0.image_url",
+    ),
+    (
+        "gemini",
+        user({"type": "file", "file": {"file_id": "f"}}),
+        "messages.0.content.0.file.file_id",
+    ),
+    (
+        "gemini",
+        user({"type": "document", "source": {"type": "file", "file_id": "f"}}),
+        "messages.0.content.0.source",
+    ),
+    (
+        "gemini",
+        [{"role": "assistant", "content": [{"type": "image_url", "image_url": {}}]}],
+        "messages.0.content.0.type",
+    ),
+    *(
+        (
+            target,
+            user({"type": "file", "file": {"file_id": "gs://bucket/a.pdf"}}),
+            "messages.0.content.0.file.file_id",
+        )
+        for target in ("openai_chat", "openai_responses")
+    ),
 ]
 
 
@@ -123,11 +154,12 @@ def test_content_that_a_target_cannot_take_is_refused_by_its_address(
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "4"])
-def test_arguments_that_are_no_object_are_refused_for_anthropic(text: str) -> None:
+@pytest.mark.parametrize("target", ["anthropic", "gemini"])
+def test_arguments_that_are_no_object_are_refused(target: str, text: str) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
     messages = [{"role": "assistant", "tool_calls": [call]}]
     with pytest.raises(Malformed) as refused:
-        DIALECTS["anthropic"].encode_request({"model": "m", "messages": messages}, Report())
+        DIALECTS[target].encode_request({"model": "m", "messages": messages}, Report())
     assert refused.value.param == "messages.0.tool_calls.0.function.arguments"
 
 
@@ -139,6 +171,12 @@ MISSING = [
     ),
     ("openai_responses", {"input": [{"type": "function_call", "call_id": "c"}]}, "name"),
     ("openai_responses", {"input": [{"role": "user"}]}, "content"),
+    (
+        "gemini",
+        {"contents": [{"role": "model", "parts": [{"functionCall": {"args": {}}}]}]},
+        "name",
+    ),
+    ("gemini", {"contents": [{"role": "narrator", "parts": [{"text": "x"}]}]}, "role"),
 ]
 
 
@@ -201,7 +239,7 @@ def test_values_that_ask_for_nothing_are_not_reported() -> None:
         "presence_penalty": 0,
         "seed": None,
     }
-    for target in ("anthropic", "openai_responses"):
+    for target in ("anthropic", "openai_responses", "gemini"):
         report = Report()
         DIALECTS[target].encode_request(chat, report)
         assert report.drops == ()

@@ -28,6 +28,11 @@ TEXTS = [
     ),
     ("anthropic", {"messages": user({"type": "tool_use", "input": {"data": SECRET}})}),
     ("anthropic", {"messages": user({"type": "tool_use", "input": {"id": {"type": SECRET}}})}),
+    ("gemini", {"systemInstruction": {"parts": [{"text": SECRET}]}}),
+    ("gemini", {"contents": [{"parts": [{"functionCall": {"args": {"id": SECRET}}}]}]}),
+    ("gemini", {"contents": [{"parts": [{"function_response": {"response": {"mode": SECRET}}}]}]}),
+    ("gemini", {"contents": [{"parts": [{"executableCode": {"code": SECRET}}]}]}),
+    ("gemini", {"labels": {"role": SECRET}}),
     ("openai_responses", {"instructions": SECRET}),
     (
         "openai_responses",
@@ -56,6 +61,9 @@ NO_TEXTS = [
     ("anthropic", {"source": {"type": "base64", "media_type": "image/png", "data": "aWk="}}),
     ("anthropic", {"type": "redacted_thinking", "data": "aWk="}),
     ("anthropic", {"type": "thinking", "thinking": "", "signature": "aWk="}),
+    ("gemini", {"inlineData": {"mimeType": "image/png", "data": "aWk="}}),
+    ("gemini", {"inline_data": {"mime_type": "image/png", "data": "aWk="}}),
+    ("gemini", {"thoughtSignature": "aWk=", "thought_signature": "aWk="}),
     ("openai_responses", {"type": "reasoning", "id": "rs", "encrypted_content": "aWk="}),
     (
         "openai_responses",

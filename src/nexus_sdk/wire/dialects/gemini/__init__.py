@@ -48,6 +48,7 @@ DIALECT = Dialect(
     stream_error=failures.in_stream,
     stream_usage=usage.usage,
     resequencer=as_they_are,
+    trailing=True,
 )
 
 counted_request = count.request

@@ -36,9 +36,12 @@ class _Call:
         self.name = self.name or told.get("name") or ""
         self.text.append(told.get("arguments") or told.get("input") or "")
 
-    def part(self) -> Json | None:
-        """The call as a part, None while it is not complete."""
+    def part(self, *, last: bool) -> Json | None:
+        """The call as a part, None while it is not complete. No arguments at all are complete when
+        nothing more comes, and so is a custom tool's input."""
         text = "".join(self.text)
+        if not last and (self.custom or not text.strip()):
+            return None
         try:
             args = {"input": text} if self.custom else orjson.loads(text.strip() or "{}")
         except orjson.JSONDecodeError:
@@ -66,7 +69,7 @@ class CallQueue:
             index = self._last + 1 if piece.get("id") or self._last < 0 else self._last
         out: list[Json] = []
         if index not in self._calls and index > self._last:
-            out = self._ready()
+            out = self._ready(last=False)
             self._calls[index] = _Call()
             self._last = index
         if index in self._calls:
@@ -75,15 +78,15 @@ class CallQueue:
 
     def end(self) -> list[Json]:
         """The rest. Raises UpstreamFailed for a call that is not complete."""
-        out = self._ready()
+        out = self._ready(last=True)
         if self._calls:
             raise UpstreamFailed("the arguments of a call in the upstream's stream are incomplete")
         return out
 
-    def _ready(self) -> list[Json]:
+    def _ready(self, *, last: bool) -> list[Json]:
         out: list[Json] = []
         for index, call in list(self._calls.items()):
-            part = call.part()
+            part = call.part(last=last)
             if part is None:
                 break
             del self._calls[index]

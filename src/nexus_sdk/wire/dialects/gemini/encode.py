@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nexus_sdk.wire.canonical import modern, tool_kind, without
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.gemini import options, schema, turns
+from nexus_sdk.wire.dialects.gemini.rejoin import rejoined
 from nexus_sdk.wire.dialects.gemini.words import BUILT_IN, MODES, TIERS
 
 if TYPE_CHECKING:
@@ -61,13 +62,15 @@ def request(chat: Json, report: Report) -> Json:
                 tell(key, reason)
     system, contents = _conversation(given, report)
     body = {"contents": contents} | ({"systemInstruction": {"parts": system}} if system else {})
-    body |= _tools(given, report) | _choice(given, report) | _tier(given, report)
+    tools = _tools(given, report)
+    callable_ = any("functionDeclarations" in tool for tool in tools.get("tools") or ())
+    body |= tools | _choice(given, report, callable_=callable_) | _tier(given, report)
     return body | options.config(given, report) | without(given, _DONE_ELSEWHERE)
 
 
 def _conversation(chat: Json, report: Report) -> tuple[list[Json], list[Json]]:
     """The texts of the leading system messages, and the turns."""
-    messages, count = chat["messages"], 0
+    messages, count = rejoined(chat["messages"]), 0
     while count < len(messages) and messages[count]["role"] in {"system", "developer"}:
         count += 1
     system = [part for place in range(count) for part in _system(messages[place], place, report)]
@@ -125,10 +128,11 @@ def _tool(tool: Json, path: str, report: Report) -> Json | None:
     return {"functionDeclarations": [told | rest]}
 
 
-def _choice(chat: Json, report: Report) -> Json:
+def _choice(chat: Json, report: Report, *, callable_: bool) -> Json:
+    """`toolConfig`. How functions are called is told only where there are any."""
     config = dict(chat.get("toolConfig") or {})
     calling: Json = {}
-    if chat.get("tools"):
+    if callable_:
         if chat.get("parallel_tool_calls") is False:
             report.dropped("parallel_tool_calls", "parallel calls cannot be switched off")
         calling = _calling(chat.get("tool_choice"), report)

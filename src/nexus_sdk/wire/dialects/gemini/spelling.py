@@ -25,7 +25,7 @@ def camel(node: Json) -> Json:
     for key, value in node.items():
         name = SPELLINGS.get(key, key)
         if name in out:
-            raise Malformed(f"{name!r} stands twice in one object, in two spellings", param=key)
+            raise Malformed(f"{key!r} and its other spelling stand in one object", param=key)
         out[name] = value if key in FREE else camel(value)
     return out
 
