@@ -163,7 +163,8 @@ def agrees(dialect: str, found: Heard) -> None:
     spoken = [text for channel, text in found.texts.items() if not holds_json(channel)]
     for tokens in found.tokens:
         inner = json.loads(tokens)
-        listed = inner["content"] if isinstance(inner, dict) else inner or []
+        members = inner if isinstance(inner, dict) else {"content": inner or []}
+        listed = members.get("content") or members.get("chosenCandidates") or []
         for token in listed:
             assert any(token["token"] in text for text in spoken), token
 
@@ -426,7 +427,9 @@ def abandoned(dialect: str, said: list[tuple[Channel, str]]) -> dict[Channel, st
     return heard(dialect, [*out, *enforcer.abandon()]).texts
 
 
-@pytest.mark.parametrize("dialect", NAMES)
+@pytest.mark.parametrize(
+    "dialect", [name for name in NAMES if any(map(holds_json, CHANNELS[name]))]
+)
 def test_of_a_cut_stream_only_masks_of_what_is_held_go_out(dialect: str) -> None:
     text, arguments = CHANNELS[dialect][1], next(c for c in CHANNELS[dialect] if holds_json(c))
     for held, told in {

@@ -46,5 +46,5 @@ def encode(choice: Json) -> Json:
 
 
 def _own(token: Json) -> Json:
-    told = {"token": token["token"], "logProbability": token["logprob"]}
+    told = {"token": token.get("token") or "", "logProbability": token.get("logprob") or 0.0}
     return told | ({"tokenId": token[_OWN]} if _OWN in token else {})
