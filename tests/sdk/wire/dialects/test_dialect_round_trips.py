@@ -271,16 +271,14 @@ def gemini_contents(draw: st.DrawFn) -> list[Any]:
     contents: list[Any] = []
     for turn in range(draw(st.integers(1, 3))):
         contents.append({"role": "user", "parts": [{"text": draw(words)}]})
-        signed = draw(st.booleans())
+        signed: bool = draw(st.booleans())
         parts: list[Any] = []
         if draw(st.booleans()):
             parts.append({"text": draw(words), "thought": True})
         if draw(st.booleans()):
             parts.append({"executableCode": {"code": draw(words), "language": "PYTHON"}})
-        parts += [
-            {"text": draw(words)} | (signature(draw) if signed else {})
-            for _ in range(draw(st.integers(1, 2)))
-        ]
+        spoken = draw(st.lists(words, min_size=1, max_size=2))
+        parts += [{"text": text} | (signature(draw) if signed else {}) for text in spoken]
         named = draw(st.booleans())
         made = [
             {"name": name, "args": told} | ({"id": f"call_{turn}_{i}"} if named else {})
@@ -288,7 +286,7 @@ def gemini_contents(draw: st.DrawFn) -> list[Any]:
         ]
         for i, call in enumerate(made):
             parts.append({"functionCall": call} | (signature(draw) if i == 0 else {}))
-        if made and draw(st.booleans()):
+        if draw(st.booleans()) and made:
             parts.append({"text": draw(words)})
         contents.append({"role": "model", "parts": parts})
         results = [

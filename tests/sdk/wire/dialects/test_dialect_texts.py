@@ -58,6 +58,15 @@ NO_TEXTS = [
         user({"type": "input_audio", "input_audio": {"data": "aWk=", "format": "wav"}}),
     ),
     ("openai_chat", {"audio": {"data": "aWk="}}),
+    (
+        "openai_chat",
+        {
+            "block": {
+                "inlineData": {"mimeType": "image/png", "data": "aWk="},
+                "thoughtSignature": "x",
+            }
+        },
+    ),
     ("anthropic", {"source": {"type": "base64", "media_type": "image/png", "data": "aWk="}}),
     ("anthropic", {"type": "redacted_thinking", "data": "aWk="}),
     ("anthropic", {"type": "thinking", "thinking": "", "signature": "aWk="}),

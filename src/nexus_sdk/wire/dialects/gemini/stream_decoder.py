@@ -45,7 +45,7 @@ class Decoder:
     def __init__(self) -> None:
         self._candidates: dict[int, _Candidate] = {}
         self._head: Json = {}
-        self._usage: Json = {}
+        self._counted: Json = {}
         self._extras: Json = {}
         self._blocked: Json | None = None
 
@@ -64,7 +64,8 @@ class Decoder:
     def _begin(self, doc: Json) -> None:
         if not self._head:
             self._head = response.head(doc) | {"object": "chat.completion.chunk"}
-        self._usage = usage.canonical(doc) or self._usage
+        if doc.get("usageMetadata"):
+            self._counted = doc
         if not doc.keys() <= _HEAD:
             self._extras |= without(doc, _HEAD)
 
@@ -94,7 +95,8 @@ class Decoder:
             out.append(self._head | {"choices": [refused]} | self._extras)
         elif out:
             out[-1] |= self._extras
-        return [*out, self._head | {"choices": []} | self._usage] if self._usage else out
+        counts = usage.canonical(self._counted)
+        return [*out, self._head | {"choices": []} | counts] if counts else out
 
     def _end(self, index: int, candidate: _Candidate) -> list[Json]:
         deltas = candidate.turn.end()
