@@ -32,6 +32,7 @@ EFFORTS: list[tuple[str, Any, Any]] = [
     ),
     ("m", {"thinking": {"type": "adaptive", "display": "omitted"}}, {"thinkingBudget": -1}),
     ("m", {"thinking": {"type": "sometimes"}}, None),
+    ("gemini-3-pro", {"reasoning_effort": "default"}, None),
 ]
 
 
@@ -172,6 +173,19 @@ def test_a_wish_for_web_search_is_googles_search() -> None:
     assert report.changes == ("web_search_options->googleSearch",)
 
 
+def test_members_that_gemini_would_refuse_are_left_out_and_told() -> None:
+    tool = {"type": "function", "function": {"name": "f"}, "defer_loading": True}
+    part = {"type": "text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}}
+    result = {"role": "tool", "tool_call_id": "c", "content": "y", "caller": "z"}
+    body, report = ask({"tools": [tool], "messages": [{"role": "user", "content": [part]}, result]})
+    strictly(body)
+    assert [loss.param for loss in report.omissions] == [
+        "messages.0.content.0.prompt_cache_breakpoint",
+        "messages.1.caller",
+        "tools.0.defer_loading",
+    ]
+
+
 def test_tiers() -> None:
     for tier, own in (("default", "standard"), ("priority", "priority"), ("auto", None)):
         assert ask({"service_tier": tier})[0].get("serviceTier") == own
@@ -288,7 +302,7 @@ def test_the_detail_of_an_image_is_its_resolution_from_gemini_3_on() -> None:
 
 
 def test_parts_of_other_vendors_that_are_text() -> None:
-    cited = {"type": "text", "text": "x", "citations": [{}], "cache_control": {}}
+    cited = {"type": "text", "text": "x", "citations": [{}], "cache_control": {"type": "ephemeral"}}
     refusal = {"type": "refusal", "refusal": "No."}
     body, report = ask({"messages": [{"role": "user", "content": [cited, refusal]}]})
     assert body["contents"][0]["parts"] == [{"text": "x"}, {"text": "No."}]

@@ -8,7 +8,7 @@ from nexus_sdk.wire.canonical import modern, tool_kind, without
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.gemini import options, schema, turns
 from nexus_sdk.wire.dialects.gemini.rejoin import rejoined
-from nexus_sdk.wire.dialects.gemini.words import BUILT_IN, MODES, TIERS
+from nexus_sdk.wire.dialects.gemini.words import BUILT_IN, DECLARATION, MODES, TIERS
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
@@ -124,7 +124,9 @@ def _tool(tool: Json, path: str, report: Report) -> Json | None:
         )
     if function.get("strict"):
         report.omitted(f"{path}.function.strict", "arguments keep to their schema as they can")
-    rest = without(tool, {"type", "function", "cache_control"})
+    for key in sorted(tool.keys() - {"type", "function", "cache_control"} - DECLARATION):
+        report.omitted(f"{path}.{key}", "Gemini's tools have no such member")
+    rest = {key: tool[key] for key in tool if key in DECLARATION}
     return {"functionDeclarations": [told | rest]}
 
 

@@ -101,9 +101,12 @@ def _effort(effort: str, model: str, report: Report) -> Json:
     version = generation(model)
     if version >= (3, 0):
         level = LEVELS.get(effort) or LEVEL_NEAREST.get(effort)
-        if level and effort not in LEVELS:
+        if level is None:
+            report.omitted("reasoning_effort", f"there is no effort {str(effort)[:32]!r}")
+            return {}
+        if effort not in LEVELS:
             report.coerced(f"reasoning_effort: {effort}->{level.lower()}")
-        return {"thinkingLevel": level or str(effort).upper()}
+        return {"thinkingLevel": level}
     if version < (2, 5):
         report.omitted("reasoning_effort", "this model does not think")
         return {}

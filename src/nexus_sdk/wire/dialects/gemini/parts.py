@@ -14,7 +14,7 @@ from nexus_sdk.wire.canonical import (
     without,
 )
 from nexus_sdk.wire.dialects.gemini.sealing import standard
-from nexus_sdk.wire.dialects.gemini.words import DEFAULT_FILENAME, generation
+from nexus_sdk.wire.dialects.gemini.words import DEFAULT_FILENAME, PART_EXTRAS, generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,18 +104,16 @@ def encode(item: Json, path: str, report: Report, model: str) -> Json:
     kind = item.get("type") or ""
     if kind not in _PARTS:
         raise Unsupported(f"Gemini has no content of type {kind!r}", param=f"{path}.type")
-    if "cache_control" in item:
-        report.omitted(f"{path}.cache_control", "caching is automatic, or by cachedContent")
-        item = without(item, {"cache_control"})
-    return _PARTS[kind](item, path, report, model)
+    known = _MEMBERS.get(kind, _MEMBERS[""])
+    for key in sorted(item.keys() - known - PART_EXTRAS):
+        if item[key]:
+            report.omitted(f"{path}.{key}", _REASONS.get(key, "Gemini's parts have no such member"))
+    extras = {key: item[key] for key in item if key in PART_EXTRAS}
+    return _PARTS[kind](item, path, report, model) | extras
 
 
 def _text(item: Json, path: str, report: Report, model: str) -> Json:  # noqa: ARG001
-    if item.get("citations") or item.get("annotations"):
-        report.omitted(f"{path}.citations", "the citations of another vendor stay with it")
-    return {"text": item["text"]} | without(
-        item, {"type", "text", "citations", "annotations", "logprobs"}
-    )
+    return {"text": item["text"]}
 
 
 def _url(item: Json, path: str, report: Report, model: str) -> Json:
@@ -125,8 +123,7 @@ def _url(item: Json, path: str, report: Report, model: str) -> Json:
         raise Unsupported(
             "the file of another vendor cannot be read", param=f"{path}.{item['type']}"
         )
-    extra = without(item, {"type", item["type"], "media_type", "displayName"})
-    return _source(url, item, path) | _resolution(told.get("detail"), path, report, model) | extra
+    return _source(url, item, path) | _resolution(told.get("detail"), path, report, model)
 
 
 def _resolution(detail: Json, path: str, report: Report, model: str) -> Json:
@@ -153,7 +150,7 @@ def _audio(item: Json, path: str, report: Report, model: str) -> Json:  # noqa: 
     told = item["input_audio"]
     kind = "audio/mpeg" if told.get("format") == "mp3" else f"audio/{told.get('format') or 'wav'}"
     blob = {"mimeType": kind, "data": told.get("data") or ""}
-    return {"inlineData": blob} | without(item, {"type", "input_audio"})
+    return {"inlineData": blob}
 
 
 def _file(item: Json, path: str, report: Report, model: str) -> Json:  # noqa: ARG001
@@ -163,9 +160,8 @@ def _file(item: Json, path: str, report: Report, model: str) -> Json:  # noqa: A
         raise Unsupported("the file of another vendor cannot be read", param=f"{path}.file.file_id")
     name = file.get("filename") or DEFAULT_FILENAME
     told = {} if name == DEFAULT_FILENAME else {"displayName": name}
-    kept = {"videoMetadata", "mediaResolution", "partMetadata"} & item.keys()
-    tell_file_extras(without(item, {"media_type", "displayName", *kept}), path, report)
-    return _source(url, item | told, f"{path}.file.file_data") | {key: item[key] for key in kept}
+    tell_file_extras(without(item, {*_NAMES, *PART_EXTRAS, "cache_control"}), path, report)
+    return _source(url, item | told, f"{path}.file.file_data")
 
 
 def _refusal(item: Json, path: str, report: Report, model: str) -> Json:  # noqa: ARG001
@@ -180,6 +176,21 @@ def _readable(item: Json, path: str, report: Report, model: str) -> Json:  # noq
     report.coerced(f"{path}: {item['type']}->text")
     return {"text": text}
 
+
+_REASONS = {
+    "cache_control": "caching is automatic, or by cachedContent",
+    "citations": "the citations of another vendor stay with it",
+    "annotations": "the citations of another vendor stay with it",
+}
+_NAMES = frozenset({"media_type", "displayName"})
+_MEMBERS = {
+    "": frozenset({"type", "image_url", "video_url", "input_audio", "refusal", *_NAMES}),
+    "text": frozenset({"type", "text", "logprobs"}),
+    "file": frozenset({"type", "file", "context", "citations", *_NAMES}),
+    "document": frozenset({"type", "source", "title", "context"}),
+    "search_result": frozenset({"type", "source", "title", "content"}),
+}
+"""Members of canonical parts that are read, or told by themselves."""
 
 _PARTS: dict[str, Callable[[Json, str, Report, str], Json]] = {
     "text": _text,

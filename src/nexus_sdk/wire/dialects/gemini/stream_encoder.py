@@ -55,7 +55,8 @@ class _Choice:
         """The candidate that ends the choice: what waited, why it ended, what it rests on."""
         parts = [{"text": ""} | self._pending] if self._pending else []
         parts += self._calls.end()
-        stop = response.stop(self.finish, refused=self._refused)
+        # Whoever gives no reason ends with a marker, or the stream would not be whole.
+        stop = response.stop({"finish_reason": "stop"} | self.finish, refused=self._refused)
         told = {"content": {"parts": parts or [{"text": ""}], "role": "model"}} | stop
         extras = without(self.finish, _CHOICE)
         if "groundingMetadata" not in extras and "citationMetadata" not in extras:

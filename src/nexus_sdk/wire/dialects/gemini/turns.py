@@ -20,7 +20,7 @@ from nexus_sdk.wire.canonical import (
 from nexus_sdk.wire.dialects.gemini import parts
 from nexus_sdk.wire.dialects.gemini.contents import wrapped
 from nexus_sdk.wire.dialects.gemini.model_turn import MADE
-from nexus_sdk.wire.dialects.gemini.words import NAME, SKIP_SIGNATURE, generation
+from nexus_sdk.wire.dialects.gemini.words import NAME, RESULT_EXTRAS, SKIP_SIGNATURE, generation
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
@@ -108,7 +108,9 @@ class Conversation:
             self._shown += shown
         if "cache_control" in message:
             self._report.omitted(f"{path}.cache_control", "there are no cache markers")
-        rest = {key: value for key, value in message.items() if key not in _RESULT}
+        for key in sorted(message.keys() - _RESULT - RESULT_EXTRAS):
+            self._report.omitted(f"{path}.{key}", "Gemini's results have no such member")
+        rest = {key: message[key] for key in message if key in RESULT_EXTRAS}
         self._results.append((name, told | rest))
 
     def _media(self, message: Json, path: str) -> list[Json]:

@@ -162,6 +162,16 @@ BUILT_IN = frozenset({
 })  # fmt: skip
 """Tools that Google runs itself."""
 
+DECLARATION = frozenset({"behavior", "response", "responseJsonSchema"})
+"""Members of a function's declaration that OpenAI does not have."""
+PART_EXTRAS = frozenset({
+    "videoMetadata", "mediaResolution", "mediaProcessing", "partMetadata", "speechMetadata",
+    "audioTranscription", "documentMetadata", "spreadsheetMetadata", "audioMetadata",
+})  # fmt: skip
+RESULT_EXTRAS = frozenset({"scheduling", "willContinue"})
+"""Members of a part and of a result that OpenAI does not have. Gemini refuses any that it does not
+know."""
+
 BUDGETS = {"none": 0, "minimal": 1024, "low": 1024, "medium": 8192, "high": 24576}
 """Efforts as thinking budgets of the models before Gemini 3, in tokens. Source:
 https://ai.google.dev/gemini-api/docs/openai#thinking."""
