@@ -11,6 +11,8 @@ from tests.sdk.wire.dialects.dialect_golden import asked
 from nexus_sdk.wire.dialects import DIALECTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nexus_sdk.wire.fidelity import Report
 
 GEMINI = DIALECTS["gemini"]
@@ -49,3 +51,43 @@ def strictly(body: Any) -> None:
             kind.model_validate_json(json.dumps(body[key]))
     for tool in body.get("tools") or ():
         types.Tool.model_validate_json(json.dumps(tool))
+
+
+def one_spelling(doc: Any) -> Any:
+    """Gemini's names in camel case, and base64 in the usual alphabet."""
+    text = json.dumps(doc).replace("UklGRg-_", "UklGRg+/")
+    for name in (
+        "inline_data", "mime_type", "generation_config", "media_resolution", "max_output_tokens",
+    ):  # fmt: skip
+        first, *rest = name.split("_")
+        text = text.replace(f'"{name}"', f'"{first}{"".join(map(str.capitalize, rest))}"')
+    return json.loads(text)
+
+
+def json_schemas(doc: Any) -> Any:
+    """Google's own form of schema as JSON Schema."""
+    weather = doc["tools"][0]["functionDeclarations"][0]
+    del weather["parameters"]
+    city = {"type": ["string", "null"]}
+    weather["parametersJsonSchema"] = {
+        "type": "object",
+        "properties": {"city": city},
+        "required": ["city"],
+    }
+    return doc
+
+
+def pruned(doc: Any) -> Any:
+    """A schema without the keywords that Gemini does not keep to."""
+    properties = doc["generationConfig"]["responseJsonSchema"]["properties"]
+    properties |= {"name": {"type": "string"}, "kind": {"enum": ["person"]}}
+    return doc
+
+
+GEMINIS_FORMS: dict[str, Callable[[Any], Any]] = {
+    "media": one_spelling,
+    "agent_turn": json_schemas,
+    "structured": pruned,
+    "built_in_tools": lambda doc: doc,
+}
+"""What Gemini's codec makes of its own requests: the same in the newer form."""

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sdk.wire.dialects import dialect_golden as golden
+from tests.sdk.wire.dialects.gemini_lab import GEMINIS_FORMS
 
 from nexus_sdk.wire import carrier
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.fidelity import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 LENIENT = frozenset(
@@ -85,46 +85,6 @@ def test_a_request_survives_its_own_dialects_codec(source: Path) -> None:
     if source.parent.name == "gemini":
         doc = GEMINIS_FORMS[source.stem](doc)
     included(doc, back)
-
-
-def one_spelling(doc: Any) -> Any:
-    """Gemini's names in camel case, and base64 in the usual alphabet."""
-    text = json.dumps(doc).replace("UklGRg-_", "UklGRg+/")
-    for name in (
-        "inline_data", "mime_type", "generation_config", "media_resolution", "max_output_tokens",
-    ):  # fmt: skip
-        first, *rest = name.split("_")
-        text = text.replace(f'"{name}"', f'"{first}{"".join(map(str.capitalize, rest))}"')
-    return json.loads(text)
-
-
-def json_schemas(doc: Any) -> Any:
-    """Google's own form of schema as JSON Schema."""
-    weather = doc["tools"][0]["functionDeclarations"][0]
-    del weather["parameters"]
-    city = {"type": ["string", "null"]}
-    weather["parametersJsonSchema"] = {
-        "type": "object",
-        "properties": {"city": city},
-        "required": ["city"],
-    }
-    return doc
-
-
-def pruned(doc: Any) -> Any:
-    """A schema without the keywords that Gemini does not keep to."""
-    properties = doc["generationConfig"]["responseJsonSchema"]["properties"]
-    properties |= {"name": {"type": "string"}, "kind": {"enum": ["person"]}}
-    return doc
-
-
-GEMINIS_FORMS: dict[str, Callable[[Any], Any]] = {
-    "media": one_spelling,
-    "agent_turn": json_schemas,
-    "structured": pruned,
-    "built_in_tools": lambda doc: doc,
-}
-"""What Gemini's codec makes of its own requests: the same in the newer form."""
 
 
 def plain(doc: Any) -> None:
@@ -266,53 +226,6 @@ def test_any_responses_conversation_survives_the_canonical_form(items: Any) -> N
     assert back == {"model": "m", "input": items, "store": False}
 
 
-@st.composite
-def gemini_contents(draw: st.DrawFn) -> list[Any]:
-    contents: list[Any] = []
-    for turn in range(draw(st.integers(1, 3))):
-        contents.append({"role": "user", "parts": [{"text": draw(words)}]})
-        signed: bool = draw(st.booleans())
-        parts: list[Any] = []
-        if draw(st.booleans()):
-            parts.append({"text": draw(words), "thought": True})
-        if draw(st.booleans()):
-            parts.append({"executableCode": {"code": draw(words), "language": "PYTHON"}})
-        spoken = draw(st.lists(words, min_size=1, max_size=2))
-        parts += [{"text": text} | (signature(draw) if signed else {}) for text in spoken]
-        named = draw(st.booleans())
-        made = [
-            {"name": name, "args": told} | ({"id": f"call_{turn}_{i}"} if named else {})
-            for i, (name, told) in enumerate(draw(calls))
-        ]
-        for i, call in enumerate(made):
-            parts.append({"functionCall": call} | (signature(draw) if i == 0 else {}))
-        if draw(st.booleans()) and made:
-            parts.append({"text": draw(words)})
-        contents.append({"role": "model", "parts": parts})
-        results = [
-            {"functionResponse": {key: call[key] for key in ("id", "name") if key in call}
-             | {"response": draw(objects | st.builds(lambda text: {"result": text}, words))}}
-            for call in made
-        ]  # fmt: skip
-        if results:
-            contents.append({"role": "user", "parts": results})
-    return contents
-
-
-def signature(draw: st.DrawFn) -> Any:
-    return {"thoughtSignature": draw(names)}
-
-
-@given(gemini_contents())
-@settings(max_examples=150)
-def test_any_gemini_conversation_survives_the_canonical_form(contents: Any) -> None:
-    """Also when nothing but JSON is kept of it by a chat client."""
-    dialect, doc = DIALECTS["gemini"], {"contents": contents}
-    held = json.loads(json.dumps(dialect.decode_request(copy.deepcopy(doc))))
-    again = DIALECTS["openai_chat"].decode_request({"model": "gemini-2.5-pro"} | held)
-    assert dialect.encode_request(again, Report()) == doc
-
-
 # ---- reasoning through another vendor's client
 
 THOUGHT = {"type": "thinking", "thinking": "Add them.", "signature": "c2ln"}
@@ -366,32 +279,6 @@ def test_reasoning_comes_back_through_another_vendors_client(
     else:
         body = DIALECTS[origin].encode_request(chat, Report())
         assert body["input"][1] == block
-
-
-SIGNED = [
-    {"text": "Add."},
-    {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"},
-    {"text": "4", "thoughtSignature": "dGV4dA=="},
-    {"functionCall": {"id": "c", "name": "f", "args": {"a": [1]}}},
-]
-
-
-@pytest.mark.parametrize("client", ["openai_chat", "anthropic", "openai_responses"])
-def test_geminis_signatures_come_back_on_their_parts_through_any_client(client: str) -> None:
-    gemini, spoken = DIALECTS["gemini"], DIALECTS[client]
-    content = {"role": "model", "parts": SIGNED}
-    answer = {"responseId": "r", "candidates": [{"content": content, "finishReason": "STOP"}]}
-    shown = spoken.encode_response(gemini.decode_response(answer), golden.reply())
-    shown = json.loads(json.dumps(shown))
-    again: Any = {"model": "m", "max_tokens": 9, "messages": list(golden.USER)}
-    if client == "anthropic":
-        again["messages"].append({"role": "assistant", "content": shown["content"]})
-    elif client == "openai_chat":
-        again["messages"].append(shown["choices"][0]["message"])
-    else:
-        again = {"model": "m", "input": [*golden.USER, *shown["output"]]}
-    body = gemini.encode_request(spoken.decode_request(again), Report())
-    assert body["contents"][1] == content
 
 
 @pytest.mark.parametrize("client", ["anthropic", "openai_responses", "gemini"])
