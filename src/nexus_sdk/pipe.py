@@ -125,6 +125,9 @@ class StreamPipe:
 
     def _take(self, event: StreamEvent, out: list[StreamEvent]) -> None:
         event.doc = None if event.name in self._plain else _document(event)
+        # What seemed to be the last event was not, where only the end of the body is the end.
+        out += self._tail
+        self._tail = []
         if error := self._source.stream_error(event):
             self._give_up(event, error, out)
             return
@@ -141,7 +144,8 @@ class StreamPipe:
                     self._emit(self._enforcer.feed(encoded), out)
         self.held_most = max(self.held_most, self._enforcer.held)
         if terminal:
-            self.complete = self.stopped = True
+            self.complete = True
+            self.stopped = not self._source.trailing
 
     def _give_up(self, event: StreamEvent, error: NexusError, out: list[StreamEvent]) -> None:
         """The upstream says that it failed. A caller that speaks its dialect gets the event."""

@@ -46,7 +46,7 @@ def wire(given: Sequence[StreamEvent]) -> bytes:
     return b"".join(told.wire() for told in given)
 
 
-TEXT = {"openai_chat": 0, "openai_responses": 2, "anthropic": 1, "bedrock": 1, "cohere": 1}
+TEXT = dict.fromkeys(CHANNELS, 1) | {"openai_chat": 0, "openai_responses": 2}
 """Which of a dialect's channels is the answer's text."""
 
 
@@ -135,13 +135,40 @@ def test_the_end_marker_is_kept_until_the_answer_is_settled() -> None:
 @pytest.mark.parametrize(
     "more", [b"data: {}\n\n", b"\xff\xff", b"data: <html>\n\n", b"event: error\n\n"]
 )
-@pytest.mark.parametrize("dialect", NAMES)
+@pytest.mark.parametrize("dialect", [name for name in NAMES if not DIALECTS[name].trailing])
 def test_what_comes_after_the_end_marker_is_not_read(dialect: str, more: bytes) -> None:
     data = stream(dialect, "hi. ")
     for pieces in ([data + more], [data, more]):
         running = pipe(dialect)
         assert wire(run(running, *pieces)) == data
         assert running.error is None
+
+
+def test_where_nothing_marks_the_last_event_the_stream_is_read_to_its_end() -> None:
+    """One candidate may end before another; and an older model gave a reason with every event."""
+    whole = [told.doc for told in read_back(stream("gemini", "one. ", "two. "))]
+    early = [
+        doc | {"candidates": [doc["candidates"][0] | {"finishReason": "STOP"}]} for doc in whole
+    ]
+    data = wire([event("", doc) for doc in early])
+    running = pipe("gemini")
+    assert wire(run(running, data)) == data
+    assert running.complete
+    chat = read_back(wire(run(pipe("gemini", "openai_chat"), data)))
+    finishes = [
+        told.doc["choices"][0]["finish_reason"] for told in chat[:-1] if told.doc["choices"]
+    ]
+    assert [one for one in finishes if one] == ["stop"]
+    assert heard("openai_chat", chat).texts[0, "content"] == "one. two. "
+
+
+def test_an_error_after_a_candidates_end_is_an_error() -> None:
+    data = stream("gemini", "one. ")
+    for target in NAMES:
+        running = pipe("gemini", target)
+        out = run(running, data, ERRORS["an object"])
+        assert running.error is not None
+        assert ends_badly(target, out[-1:])
 
 
 @pytest.mark.parametrize("dialect", NAMES)

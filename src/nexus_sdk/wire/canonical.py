@@ -6,7 +6,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import Malformed
+from nexus_sdk.errors import Malformed, Unsupported
 from nexus_sdk.wire.json import dumps
 
 if TYPE_CHECKING:
@@ -161,6 +161,13 @@ def tell_file_extras(part: Json, path: str, report: Report) -> None:
         )
         tell = report.dropped if asked else report.omitted
         tell(f"{path}.{key}", "a file part has no such member")
+
+
+def refuse_address(file: Json, path: str) -> None:
+    """Raises Unsupported for a file by an address that only its vendor reads (Google's): others
+    know their own files by an id."""
+    if "://" in (file.get("file_id") or ""):
+        raise Unsupported("the file of another vendor cannot be read", param=f"{path}.file.file_id")
 
 
 def plain_text(part: Json) -> str | None:

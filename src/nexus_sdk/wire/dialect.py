@@ -79,13 +79,14 @@ class Facts:
 @dataclass(frozen=True, slots=True)
 class ErrorFacts:
     """An upstream's error: the HTTP status it came with, and its own words, empty where it said
-    nothing."""
+    nothing. `retry_after_s`: seconds to wait, where the body tells them."""
 
     status: int
     message: str
     type: str = ""
     code: str = ""
     param: str = ""
+    retry_after_s: float | None = None
 
 
 @value
@@ -141,6 +142,8 @@ class Dialect:
     - `slots`, `closes` and `delta` are for enforcement on a stream in this dialect: the texts of an
       event; the channel prefixes that end with it (`()` is all), so that held text must go out
       before; and a new event that carries `text`, which takes its ids from `like`.
+    - `terminal` tells the event after which a stream is whole. `trailing`: more may follow it, as
+      nothing marks the last event, so that a stream is read to the end of its body.
     - `resequencer` makes a function that numbers events anew, for a stream into which events were
       inserted.
     - `plain` names the events whose data is text, not JSON. A dialect with any is no door for
@@ -172,6 +175,7 @@ class Dialect:
     stream_usage: Callable[[Json], Usage | None]
     resequencer: Callable[[], Callable[[StreamEvent], StreamEvent]]
     plain: frozenset[str] = frozenset()
+    trailing: bool = False
 
 
 def event(name: str, doc: Json) -> StreamEvent:

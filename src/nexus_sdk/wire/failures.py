@@ -5,6 +5,7 @@ Nothing is guessed from the words of a message: the status, the type and the cod
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import orjson
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
 
+_DELAY = re.compile(r"\d{1,9}(?:\.\d{1,9})?s", re.ASCII)
 MAX_MESSAGE = 2000
 """Characters kept of an error that is no JSON, such as a proxy's page of HTML."""
 
@@ -57,9 +59,33 @@ def facts(doc: Json, status: int) -> ErrorFacts:
         status=status,
         message=_word(message) or f"the upstream answered with status {status}",
         type=_word(error.get("type") or error.get("status")),
-        code=_word(error.get("code")),
-        param=_word(error.get("param")),
+        code=_word(_detail(error, "ErrorInfo").get("reason") or error.get("code")),
+        param=_word(error.get("param") or _violation(error).get("field")),
+        retry_after_s=_delay_s(_detail(error, "RetryInfo").get("retryDelay")),
     )
+
+
+def _detail(error: Json, kind: str) -> Json:
+    """Google's detail of this kind, https://google.aip.dev/193; empty when there is none."""
+    details = error.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict) and str(detail.get("@type")).endswith(f"google.rpc.{kind}"):
+            return detail
+    return {}
+
+
+def _violation(error: Json) -> Json:
+    """The first field of which Google says that it is wrong."""
+    found = _detail(error, "BadRequest").get("fieldViolations")
+    first = found[0] if isinstance(found, list) and found else {}
+    return first if isinstance(first, dict) else {}
+
+
+def _delay_s(told: Json) -> float | None:
+    """A duration in the JSON of protocol buffers, `12.5s`, in seconds."""
+    if not isinstance(told, str) or _DELAY.fullmatch(told) is None:
+        return None
+    return float(told[:-1])
 
 
 def _word(value: Json) -> str:

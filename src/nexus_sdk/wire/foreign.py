@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.wire import grounding, natives
+from nexus_sdk.wire.geminis import without_geminis
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
@@ -17,4 +18,6 @@ def settled(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
     options by name (`natives.py`)."""
     if origin != "cohere":
         chat = grounding.spread(chat, report)
+    if origin != "gemini":
+        chat = without_geminis(chat, report)
     return natives.own(chat, origin, report)

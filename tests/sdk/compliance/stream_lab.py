@@ -50,12 +50,14 @@ COHERE: tuple[Channel, ...] = (
     ("tool", 0),
     ("tool", 1),
 )
+GEMINI: tuple[Channel, ...] = ((0, "thought"), (0, "text"), (1, "thought"), (1, "text"))
 CHANNELS = {
     "openai_chat": CHAT,
     "openai_responses": RESPONSES,
     "anthropic": ANTHROPIC,
     "bedrock": BEDROCK,
     "cohere": COHERE,
+    "gemini": GEMINI,
 }
 _JSON = {"tool", "arguments", "json", "input"}
 
@@ -241,12 +243,33 @@ def _cohere_start(kind: str, where: list[Any]) -> Json:
     }
 
 
+# ---- Gemini --------------------------------------------------------------------------------------
+
+
+def _gemini(wrote: Wrote) -> list[StreamEvent]:
+    head = {"modelVersion": "m", "responseId": "r"}
+    docs: list[Json] = []
+    for channel, piece in wrote:
+        part = {"text": piece} | ({"thought": True} if channel[1] == "thought" else {})
+        tokens = {"chosenCandidates": [{"token": piece, "logProbability": -0.1}]}
+        told = {"content": {"parts": [part], "role": "model"}, "index": channel[0]}
+        docs.append({"candidates": [told | {"logprobsResult": tokens}], **head})
+    last = [
+        {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "STOP", "index": i}
+        for i in sorted({int(channel[0]) for channel, _ in wrote})
+    ]
+    counts = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
+    docs.append({"candidates": last, "usageMetadata": counts, **head})
+    return [event("", doc) for doc in docs]
+
+
 _STREAMS: dict[str, Callable[[Wrote], list[StreamEvent]]] = {
     "openai_chat": _chat,
     "openai_responses": _responses,
     "anthropic": _anthropic,
     "bedrock": _bedrock,
     "cohere": _cohere,
+    "gemini": _gemini,
 }
 
 

@@ -169,10 +169,11 @@ def agrees(dialect: str, found: Heard) -> None:
 
 
 def _listed(inner: Any) -> list[str]:
-    """OpenAI's list of tokens, within an object or not; Cohere's chunk of text."""
+    """OpenAI's list of tokens, within an object or not; Gemini's; Cohere's chunk of text."""
     if isinstance(inner, dict) and "text" in inner:
         return [inner["text"]]
-    listed = inner["content"] if isinstance(inner, dict) else inner or []
+    members = inner if isinstance(inner, dict) else {"content": inner or []}
+    listed = members.get("content") or members.get("chosenCandidates") or []
     return [token["token"] for token in listed]
 
 
@@ -435,7 +436,9 @@ def abandoned(dialect: str, said: list[tuple[Channel, str]]) -> dict[Channel, st
     return heard(dialect, [*out, *enforcer.abandon()]).texts
 
 
-@pytest.mark.parametrize("dialect", NAMES)
+@pytest.mark.parametrize(
+    "dialect", [name for name in NAMES if any(map(holds_json, CHANNELS[name]))]
+)
 def test_of_a_cut_stream_only_masks_of_what_is_held_go_out(dialect: str) -> None:
     text, arguments = CHANNELS[dialect][1], next(c for c in CHANNELS[dialect] if holds_json(c))
     for held, told in {

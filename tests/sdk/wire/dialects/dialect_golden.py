@@ -27,9 +27,10 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "openai_embeddings": {"model": "m", "input": "hi"},
     "bedrock": {"messages": [{"role": "user", "content": [{"text": "hi"}]}]},
     "cohere": {"model": "m", "messages": USER},
+    "gemini": {"model": "m", "contents": [{"parts": [{"text": "hi"}]}]},
 }
 """The least that each dialect takes."""
-CHATS = ("openai_chat", "openai_responses", "anthropic", "bedrock", "cohere")
+CHATS = ("openai_chat", "openai_responses", "anthropic", "bedrock", "cohere", "gemini")
 
 
 def user(part: Any) -> list[Any]:
@@ -56,6 +57,11 @@ def check(source: Path, target: str, text: str, *, regen: bool) -> None:
         golden.write_text(text, "utf-8")
     assert golden.exists(), f"{golden.name} is missing: run pytest --regen and review it"
     assert text == golden.read_text("utf-8")
+
+
+def chat(source: Path) -> Any:
+    """A request in canonical form, with the model that Gemini's has in its path."""
+    return {"model": "gemini-3-pro"} | DIALECTS[source.parent.name].decode_request(load(source))
 
 
 def pretty(doc: Any) -> str:

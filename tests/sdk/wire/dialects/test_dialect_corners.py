@@ -225,7 +225,7 @@ def test_a_turn_of_a_refusal_and_of_audio() -> None:
     assert body["messages"][0]["content"] == [{"type": "text", "text": "No."}]
 
 
-@pytest.mark.parametrize("target", ["anthropic", "openai_responses"])
+@pytest.mark.parametrize("target", ["anthropic", "openai_responses", "gemini"])
 def test_reasoning_without_a_signature_is_not_sent_back(target: str) -> None:
     messages = [*USER, {"role": "assistant", "content": "4", "reasoning_content": "Add."}, *USER]
     body, report = asked(target, {"messages": messages})

@@ -84,16 +84,37 @@ USAGES: list[tuple[str, dict[str, Any], Usage]] = [
         },
         Usage(14, 4, 3, 2),
     ),
+    ("gemini", {"promptTokenCount": 9, "candidatesTokenCount": 4}, Usage(9, 4)),
+    (
+        "gemini",
+        {
+            "promptTokenCount": 9,
+            "toolUsePromptTokenCount": 5,
+            "cachedContentTokenCount": 3,
+            "candidatesTokenCount": 4,
+            "thoughtsTokenCount": 2,
+            "promptTokensDetails": [
+                {"modality": "TEXT", "tokenCount": 8},
+                {"modality": "AUDIO", "tokenCount": 1},
+            ],
+            "candidatesTokensDetails": [{"modality": "AUDIO", "tokenCount": 2}],
+        },
+        Usage(14, 6, 3, reasoning=2, audio_input=1, audio_output=2),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("dialect", "told", "usage"), USAGES)
 def test_counts_are_read_under_any_vendors_names(dialect: str, told: Any, usage: Usage) -> None:
-    assert DIALECTS[dialect].usage({"usage": told}) == usage
+    member = "usageMetadata" if dialect == "gemini" else "usage"
+    assert DIALECTS[dialect].usage({member: told}) == usage
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("doc", [{}, {"usage": None}, {"usage": {}}, {"usage": "many"}])
+@pytest.mark.parametrize(
+    "doc",
+    [{}, {"usage": None}, {"usage": {}}, {"usage": "many"}, {"usageMetadata": "many"}],
+)
 def test_an_answer_without_counts_has_none(dialect: str, doc: Any) -> None:
     assert DIALECTS[dialect].usage(doc) is None
 
@@ -148,6 +169,30 @@ BODIES = [
         b'[{"error":{"message":"no","status":"INVALID_ARGUMENT","code":400}}]',
         ErrorFacts(400, "no", "INVALID_ARGUMENT", "400"),
     ),
+    (
+        (
+            b'{"error":{"code":429,"message":"no","status":"RESOURCE_EXHAUSTED","details":['
+            b'{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED"},'
+            b'{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"12.5s"}]}}'
+        ),
+        ErrorFacts(400, "no", "RESOURCE_EXHAUSTED", "RATE_LIMIT_EXCEEDED", "", 12.5),
+    ),
+    (
+        (
+            b'{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT","details":['
+            b'{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"n"}]},'
+            b'{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"soon"}]}}'
+        ),
+        ErrorFacts(400, "no", "INVALID_ARGUMENT", "400", "n"),
+    ),
+    (
+        (
+            b'{"error":{"message":"no","details":[4,{"@type":"x.google.rpc.BadRequest",'
+            b'"fieldViolations":[4]}]}}'
+        ),
+        ErrorFacts(400, "no"),
+    ),
+    (b'{"error":{"message":"no","details":"many"}}', ErrorFacts(400, "no")),
     (b"<html>bad</html>", ErrorFacts(400, "<html>bad</html>")),
     (b"", ErrorFacts(400, "the upstream answered with status 400 and no body")),
     (b"{}", ErrorFacts(400, "the upstream answered with status 400")),
@@ -240,8 +285,9 @@ def test_the_events_of_an_error_are_read_back_as_one(dialect: str) -> None:
     assert len(events) == 1
     assert b"[DONE]" not in golden.wire(events)
     body = json.loads(events[0].data)
-    told = body["error"]["code"] if dialect != "bedrock" else body["reason"]
-    assert told == "upstream_truncated"
+    error = body.get("error", body)
+    code = error["details"][0]["reason"] if "details" in error else error.get("code")
+    assert (error["reason"] if dialect == "bedrock" else code) == "upstream_truncated"
     err = DIALECTS[dialect].stream_error(events[0])
     assert err is not None
     assert (err.message, err.code) == ("cut short", "upstream_truncated")

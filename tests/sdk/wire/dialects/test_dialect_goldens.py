@@ -26,9 +26,7 @@ def test_a_request_reaches_another_upstream_as_its_golden_says(
     for target in others(source):
         report = Report()
         try:
-            body = DIALECTS[target].encode_request(
-                dialect.decode_request(golden.load(source)), report
-            )
+            body = DIALECTS[target].encode_request(golden.chat(source), report)
             told = {
                 "body": body,
                 "changes": report.changes,

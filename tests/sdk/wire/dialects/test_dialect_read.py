@@ -12,6 +12,7 @@ from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.dialects.anthropic import words as anthropic_words
 from nexus_sdk.wire.dialects.bedrock import words as bedrock_words
+from nexus_sdk.wire.dialects.gemini import words as gemini_words
 from nexus_sdk.wire.dialects.openai_chat import words as chat_words
 from nexus_sdk.wire.dialects.openai_responses import words as responses_words
 
@@ -51,6 +52,22 @@ FACTS = [
     ),
     ("openai_responses", {"stream": True}, Facts("m", stream=True, wants_stream_usage=True)),
     ("openai_responses", {"input": None, "previous_response_id": "r"}, Facts("m")),
+    ("gemini", {}, Facts("", wants_stream_usage=True)),
+    (
+        "gemini",
+        {"generation_config": {"max_output_tokens": 5, "candidateCount": 2}, "tools": [{}]},
+        Facts("", max_output_tokens=5, n=2, tools=True, wants_stream_usage=True),
+    ),
+    (
+        "gemini",
+        {"generationConfig": {"temperature": 0}},
+        Facts("", deterministic=True, wants_stream_usage=True),
+    ),
+    (
+        "gemini",
+        {"contents": {"parts": {"text": "hi"}}, "generationConfig": {"seed": 1}},
+        Facts("", deterministic=True, wants_stream_usage=True),
+    ),
     ("openai_embeddings", {"input": [1, 2], "user": "u"}, Facts("m", deterministic=True, user="u")),
     ("bedrock", {}, Facts("", wants_stream_usage=True)),
     (
@@ -150,6 +167,24 @@ BAD = [
     ("bedrock", {"inferenceConfig": {"maxTokens": -1}}, "inferenceConfig.maxTokens"),
     ("bedrock", {"toolConfig": {"tools": {}}}, "toolConfig.tools"),
     ("bedrock", {"toolConfig": {"toolChoice": "auto"}}, "toolConfig.toolChoice"),
+    ("gemini", {"contents": None}, "contents"),
+    ("gemini", {"contents": []}, "contents"),
+    ("gemini", {"contents": "hi"}, "contents"),
+    ("gemini", {"contents": [{"role": 4}]}, "contents.0.role"),
+    ("gemini", {"contents": [{"parts": ["hi"]}]}, "contents.0.parts"),
+    ("gemini", {"contents": [{"parts": [{"text": 4}]}]}, "contents.0.parts.0.text"),
+    (
+        "gemini",
+        {"contents": [{"parts": [{"thought_signature": 4}]}]},
+        "contents.0.parts.0.thoughtSignature",
+    ),
+    ("gemini", {"systemInstruction": "hi"}, "systemInstruction"),
+    ("gemini", {"system_instruction": {"parts": [4]}}, "systemInstruction.parts"),
+    ("gemini", {"tools": 4}, "tools"),
+    ("gemini", {"tools": [{"functionDeclarations": [4]}]}, "tools.0.functionDeclarations"),
+    ("gemini", {"generationConfig": {"maxOutputTokens": -1}}, "generationConfig.maxOutputTokens"),
+    ("gemini", {"generationConfig": {"temperature": "0"}}, "generationConfig.temperature"),
+    ("gemini", {"generationConfig": {}, "generation_config": {}}, "generation_config"),
     ("openai_embeddings", {"input": None}, "input"),
     ("openai_embeddings", {"input": []}, "input"),
     ("openai_embeddings", {"input": [None]}, "input"),
@@ -208,6 +243,8 @@ def test_the_users_own_data_may_have_keys_that_are_alike() -> None:
     )
 
 
-@pytest.mark.parametrize("words", [chat_words, anthropic_words, responses_words, bedrock_words])
+@pytest.mark.parametrize(
+    "words", [chat_words, anthropic_words, responses_words, bedrock_words, gemini_words]
+)
 def test_the_known_keys_are_not_alike_themselves(words: Any) -> None:
     assert len({key.casefold() for key in words.KNOWN}) == len(words.KNOWN)

@@ -43,6 +43,7 @@ UNKNOWN_PARTS = [
         {"messages": [{"role": "assistant", "content": [{"type": "aura"}]}]},
         "messages.0.content.0.type",
     ),
+    ("gemini", {"contents": [{"parts": [{"smell": {}}]}]}, "contents.0.parts.0.smell"),
     ("openai_responses", {"input": user({"type": "input_smell"})}, "input.0.content.0.type"),
     ("openai_responses", {"input": [{"type": "item_reference", "id": "x"}]}, "input.0.type"),
     ("bedrock", {"messages": user({"hologram": {}})}, "messages.0.content.0"),
@@ -154,6 +155,23 @@ INEXPRESSIBLE = [
         user({"type": "document", "source": {"type": "file", "file_id": "f"}}),
         "messages.0.content.0.source",
     ),
+    ("gemini", [{"role": "narrator", "content": "x"}], "messages.0.role"),
+    ("gemini", user({"type": "container_upload", "file_id": "f"}), "messages.0.content.0.type"),
+    (
+        "gemini",
+        user({"type": "image_url", "image_url": {"file_id": "f"}}),
+        "messages.0.content.0.image_url",
+    ),
+    (
+        "gemini",
+        user({"type": "file", "file": {"file_id": "f"}}),
+        "messages.0.content.0.file.file_id",
+    ),
+    (
+        "gemini",
+        user({"type": "document", "source": {"type": "file", "file_id": "f"}}),
+        "messages.0.content.0.source",
+    ),
     (
         "bedrock",
         user({"type": "document", "source": {"type": "content", "content": [{"type": "image"}]}}),
@@ -177,6 +195,19 @@ INEXPRESSIBLE = [
         ],
         "messages.0.content.0",
     ),
+    (
+        "gemini",
+        [{"role": "assistant", "content": [{"type": "image_url", "image_url": {}}]}],
+        "messages.0.content.0.type",
+    ),
+    *(
+        (
+            target,
+            user({"type": "file", "file": {"file_id": "gs://bucket/a.pdf"}}),
+            "messages.0.content.0.file.file_id",
+        )
+        for target in ("openai_chat", "openai_responses")
+    ),
 ]
 
 
@@ -189,7 +220,7 @@ def test_content_that_a_target_cannot_take_is_refused_by_its_address(
     assert refused.value.param == param
 
 
-@pytest.mark.parametrize("target", ["anthropic", "bedrock"])
+@pytest.mark.parametrize("target", ["anthropic", "bedrock", "gemini"])
 @pytest.mark.parametrize("text", ["{", "[]", "4"])
 def test_arguments_that_are_no_object_are_refused(target: str, text: str) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": text}}
@@ -213,6 +244,12 @@ MISSING = [
     ),
     ("bedrock", {"messages": user({"image": {"format": "png"}})}, "source"),
     ("openai_responses", {"input": [{"role": "user"}]}, "content"),
+    (
+        "gemini",
+        {"contents": [{"role": "model", "parts": [{"functionCall": {"args": {}}}]}]},
+        "name",
+    ),
+    ("gemini", {"contents": [{"role": "narrator", "parts": [{"text": "x"}]}]}, "role"),
 ]
 
 
@@ -275,7 +312,7 @@ def test_values_that_ask_for_nothing_are_not_reported() -> None:
         "presence_penalty": 0,
         "seed": None,
     }
-    for target in ("anthropic", "openai_responses", "bedrock"):
+    for target in ("anthropic", "openai_responses", "bedrock", "gemini"):
         report = Report()
         DIALECTS[target].encode_request(chat, report)
         assert report.drops == ()

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sdk.wire.dialects import dialect_golden as golden
+from tests.sdk.wire.dialects.gemini_lab import GEMINIS_FORMS
 
 from nexus_sdk.wire import carrier
 from nexus_sdk.wire.dialects import DIALECTS
@@ -81,6 +82,8 @@ def test_a_request_survives_its_own_dialects_codec(source: Path) -> None:
     if source.parent.name == "openai_chat":
         plain(doc)
         plain(back)
+    if source.parent.name == "gemini":
+        doc = GEMINIS_FORMS[source.stem](doc)
     included(doc, back)
 
 
@@ -343,6 +346,9 @@ ON_BEDROCK: Any = {
         ("bedrock", SEALED, "anthropic"),
         ("bedrock", SIGNED, "openai_responses"),
         ("bedrock", SEALED, "openai_responses"),
+        ("anthropic", THOUGHT, "gemini"),
+        ("anthropic", HIDDEN, "gemini"),
+        ("openai_responses", ITEM, "gemini"),
     ],
 )
 def test_reasoning_comes_back_through_another_vendors_client(
@@ -357,7 +363,7 @@ def test_reasoning_comes_back_through_another_vendors_client(
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
     shown = DIALECTS[client].encode_response(chat, golden.reply())
-    chat = DIALECTS[client].decode_request(asked_again(client, shown))
+    chat = {"model": "m"} | DIALECTS[client].decode_request(asked_again(client, shown))
     body = DIALECTS[origin].encode_request(chat, Report())
     if origin == "anthropic":
         assert body["messages"][1]["content"][0] == block
@@ -375,11 +381,14 @@ def asked_again(client: str, shown: Any) -> Any:
     if client == "bedrock":
         question = {"role": "user", "content": [{"text": "2+2"}]}
         return {"messages": [question, shown["output"]["message"]]}
+    if client == "gemini":
+        turn = shown["candidates"][0]["content"]
+        return {"contents": [{"role": "user", "parts": [{"text": "2+2"}]}, turn]}
     answer = {"role": "assistant", "content": shown["content"]}
     return {"model": "m", "max_tokens": 9, "messages": [question, answer]}
 
 
-@pytest.mark.parametrize("client", ["anthropic", "openai_responses", "bedrock"])
+@pytest.mark.parametrize("client", ["anthropic", "openai_responses", "bedrock", "gemini"])
 def test_a_switch_to_the_clients_own_vendor_leaves_foreign_reasoning_out(client: str) -> None:
     """What stays in the client's own form passes untouched, so it must not hold what that vendor
     did not make."""
@@ -410,6 +419,11 @@ def test_a_switch_to_the_clients_own_vendor_leaves_foreign_reasoning_out(client:
         doc = asked_again(client, shown)
         assert DIALECTS[client].strip_foreign(doc, report)["messages"][1]["content"] == [
             {"text": "4"}
+        ]
+    elif client == "gemini":
+        doc = {"contents": [shown["candidates"][0]["content"]]}
+        assert DIALECTS[client].strip_foreign(doc, report)["contents"] == [
+            {"role": "model", "parts": [{"text": "4"}]}
         ]
     else:
         kept = DIALECTS[client].strip_foreign({"input": shown["output"]}, report)["input"]

@@ -15,6 +15,9 @@ import openai
 import pytest
 from anthropic.types import Message, RawMessageStreamEvent
 from cohere.v2.types import V2ChatResponse, V2ChatStreamResponse
+from google import genai
+from google.genai import errors as genai_errors
+from google.genai import types as genai_types
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -32,18 +35,22 @@ ANSWERS = {
     "openai_responses": Response,
     "anthropic": Message,
     "cohere": V2ChatResponse,
+    "gemini": genai_types.GenerateContentResponse,
 }
 EVENTS: dict[str, Any] = {
     "openai_chat": ChatCompletionChunk,
     "openai_responses": ResponseStreamEvent,
     "anthropic": RawMessageStreamEvent,
     "cohere": V2ChatStreamResponse,
+    "gemini": genai_types.GenerateContentResponse,
 }
 BLOCKED = Blocked("blocked by rule 'pii.iban'", rules=["pii.iban"])
 
 
 def strictly(kind: Any, doc: Any) -> Any:
     """`doc` as a vendor's type, with every required member there and of its type."""
+    if kind is genai_types.GenerateContentResponse:
+        return kind._from_response(response=doc, kwargs={})  # it lets unknown members by
     return TypeAdapter(kind).validate_json(json.dumps(doc))
 
 
@@ -88,6 +95,15 @@ def anthropic_client(body: bytes) -> anthropic.Anthropic:
     answer = lambda request: httpx2.Response(200, headers=stream, content=body)  # noqa: E731
     http = httpx2.Client(transport=httpx2.MockTransport(answer))
     return anthropic.Anthropic(api_key="k", base_url="http://up", http_client=http, max_retries=0)
+
+
+def gemini_client(body: bytes, status: int = 200) -> genai.Client:
+    stream = {"content-type": "text/event-stream"}
+    answer = lambda request: httpx.Response(status, headers=stream, content=body)  # noqa: E731
+    options = genai_types.HttpOptions(
+        base_url="http://up", client_args={"transport": httpx.MockTransport(answer)}
+    )
+    return genai.Client(api_key="k", http_options=options)
 
 
 def final_chat(body: bytes) -> Any:
@@ -136,11 +152,23 @@ def final_cohere(body: bytes) -> Any:
     return {"message": message}
 
 
+def final_content(body: bytes) -> Any:
+    """All the parts of a stream, as google-genai reads them."""
+    parts: list[Any] = []
+    client = gemini_client(body)  # kept: it closes when nobody holds it
+    for piece in client.models.generate_content_stream(model="m", contents="hi"):
+        assert piece.candidates
+        content = piece.candidates[0].content
+        parts += [part.model_dump(exclude_none=True) for part in (content and content.parts) or ()]
+    return {"parts": parts}
+
+
 FINALS: dict[str, Callable[[bytes], Any]] = {
     "openai_chat": final_chat,
     "openai_responses": final_response,
     "anthropic": final_message,
     "cohere": final_cohere,
+    "gemini": final_content,
 }
 CANNOT = {
     ("openai_responses", "openai_chat-azure"): "get_final_response knows response.completed only",
@@ -179,6 +207,12 @@ def told(answer: Any) -> Any:
         ]
         text = "".join(part.get("text") or part.get("refusal") or "" for part in parts)
         return text, [(call["name"], call.get("arguments") or call.get("input")) for call in calls]
+    if "parts" in answer:
+        said = [part for part in answer["parts"] if "text" in part and not part.get("thought")]
+        calls = [part["function_call"] for part in answer["parts"] if "function_call" in part]
+        return "".join(part["text"] for part in said), [
+            (call["name"], json.dumps(call["args"], ensure_ascii=False)) for call in calls
+        ]
     text = "".join(block["text"] for block in answer["content"] if block["type"] == "text")
     calls = [block for block in answer["content"] if block["type"] == "tool_use"]
     return text, [(call["name"], json.dumps(call["input"], ensure_ascii=False)) for call in calls]
@@ -215,9 +249,13 @@ def test_an_error_inside_a_stream_makes_the_vendors_client_raise(target: str, er
     whole = golden.cases("streams")
     source = next(path for path in whole if path.parent.name == target)
     begun = golden.events(source.read_bytes())[:3]
-    with pytest.raises((openai.APIError, anthropic.APIError)) as raised:
+    with pytest.raises((openai.APIError, anthropic.APIError, genai_errors.APIError)) as raised:
         FINALS[target](golden.wire([*begun, *events]))
     assert error.message in str(raised.value)
+    if isinstance(raised.value, genai_errors.APIError):
+        assert raised.value.code == error.status
+        assert raised.value.details["error"]["details"][0]["reason"] == error.code
+        return
     body: Any = getattr(raised.value, "body", None)
     assert (body.get("error") or body)["code"] == error.code
 

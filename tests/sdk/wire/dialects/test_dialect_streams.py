@@ -243,7 +243,7 @@ def test_a_chat_caller_who_did_not_ask_gets_no_counts() -> None:
     assert b"prompt_tokens" in golden.wire(golden.encoded("openai_chat", chunks))
 
 
-def test_choices_beyond_the_first_reach_a_chat_client_only() -> None:
+def test_choices_beyond_the_first_reach_clients_that_know_several() -> None:
     head = {"id": "c", "model": "m", "created": 1, "object": "chat.completion.chunk"}
     chunks = [
         head | {"choices": [{"index": i, "delta": {"content": text}, "finish_reason": None}]}
@@ -251,7 +251,8 @@ def test_choices_beyond_the_first_reach_a_chat_client_only() -> None:
     ]
     for target in ("anthropic", "openai_responses", "bedrock"):
         assert b"two" not in golden.wire(golden.encoded(target, chunks))
-    assert b"two" in golden.wire(golden.encoded("openai_chat", chunks))
+    for target in ("openai_chat", "gemini"):
+        assert b"two" in golden.wire(golden.encoded(target, chunks))
 
 
 # ---- the end and errors

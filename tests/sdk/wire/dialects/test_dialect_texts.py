@@ -28,6 +28,11 @@ TEXTS = [
     ),
     ("anthropic", {"messages": user({"type": "tool_use", "input": {"data": SECRET}})}),
     ("anthropic", {"messages": user({"type": "tool_use", "input": {"id": {"type": SECRET}}})}),
+    ("gemini", {"systemInstruction": {"parts": [{"text": SECRET}]}}),
+    ("gemini", {"contents": [{"parts": [{"functionCall": {"args": {"id": SECRET}}}]}]}),
+    ("gemini", {"contents": [{"parts": [{"function_response": {"response": {"mode": SECRET}}}]}]}),
+    ("gemini", {"contents": [{"parts": [{"executableCode": {"code": SECRET}}]}]}),
+    ("gemini", {"labels": {"role": SECRET}}),
     ("openai_responses", {"instructions": SECRET}),
     ("bedrock", {"system": [{"text": SECRET}]}),
     ("bedrock", {"messages": user({"toolUse": {"input": {"format": SECRET}}})}),
@@ -60,9 +65,21 @@ NO_TEXTS = [
         user({"type": "input_audio", "input_audio": {"data": "aWk=", "format": "wav"}}),
     ),
     ("openai_chat", {"audio": {"data": "aWk="}}),
+    (
+        "openai_chat",
+        {
+            "block": {
+                "inlineData": {"mimeType": "image/png", "data": "aWk="},
+                "thoughtSignature": "x",
+            }
+        },
+    ),
     ("anthropic", {"source": {"type": "base64", "media_type": "image/png", "data": "aWk="}}),
     ("anthropic", {"type": "redacted_thinking", "data": "aWk="}),
     ("anthropic", {"type": "thinking", "thinking": "", "signature": "aWk="}),
+    ("gemini", {"inlineData": {"mimeType": "image/png", "data": "aWk="}}),
+    ("gemini", {"inline_data": {"mime_type": "image/png", "data": "aWk="}}),
+    ("gemini", {"thoughtSignature": "aWk=", "thought_signature": "aWk="}),
     ("openai_responses", {"type": "reasoning", "id": "rs", "encrypted_content": "aWk="}),
     ("bedrock", {"image": {"format": "png", "source": {"bytes": "aWk="}}}),
     ("bedrock", {"reasoningContent": {"redactedContent": "aWk="}}),

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-PROTOCOL = {"input", "tools", "search"}
-"""Words of the fixtures that are words of the protocols too."""
+PROTOCOL = {"input", "tools", "search", "date", "city", "zone"}
+"""Words of the fixtures that are in words of the protocols too ("candidates"), and names of
+arguments, which are keys where the arguments are no text."""
 
 
 @pytest.mark.parametrize(("dialect", "path"), golden.STREAMS, ids=golden.dialect_and_case)
@@ -252,12 +253,38 @@ def test_texts_in_places_that_are_rare_or_new_are_seen(dialect: str, doc: Any, k
         assert [(slot.channel, slot.kind) for slot in again] == [(found[0].channel, kind)]
 
 
+UNKNOWN += [
+    (
+        "gemini",
+        {"candidates": [{"index": 1, "content": {"parts": [{"text": "secret"}]}}]},
+        "text",
+    ),
+    (
+        "gemini",
+        {"candidates": [{"content": {"parts": [{"text": "secret", "thought": True}]}}]},
+        "text",
+    ),
+    (
+        "gemini",
+        {"candidates": [{"content": {"parts": [{"functionCall": {"args": {"a": ["secret"]}}}]}}]},
+        "whole",
+    ),
+    ("gemini", {"candidates": [{"finishMessage": "secret"}]}, "whole"),
+    ("gemini", {"promptFeedback": {"blockReasonMessage": "secret"}}, "whole"),
+    ("gemini", {"candidates": [{"content": {"parts": [{"new": {"deep": "secret"}}]}}]}, "whole"),
+]
+
+
 SILENT: list[tuple[str, Any]] = [
     ("openai_chat", {"choices": [{"index": 0, "delta": {"tokens": 4, "content": None}}]}),
     ("openai_responses", {"type": "response.output_text.delta", "output_index": 0, "delta": ""}),
     ("anthropic", {"type": "ping"}),
     ("bedrock", {"contentBlockIndex": 0, "p": "abcdefghijklmnopqrstuvwxyzABC"}),
     ("bedrock", {"contentBlockIndex": 0, "delta": {"text": ""}}),
+    (
+        "gemini",
+        {"candidates": [{"content": {"parts": [{"text": ""}, {"thoughtSignature": "aWk="}]}}]},
+    ),
 ]
 
 

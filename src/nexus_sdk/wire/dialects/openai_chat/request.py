@@ -17,6 +17,7 @@ from nexus_sdk.wire.canonical import (
     modern,
     opaque,
     plain_text,
+    refuse_address,
     stranded,
     tell_file_extras,
     tool_kind,
@@ -279,6 +280,7 @@ def _file(part: Json, path: str, report: Report) -> Json:
     file = part["file"]
     if "file_url" in file:
         raise Unsupported("a chat completion takes no file by URL", param=f"{path}.file.file_url")
+    refuse_address(file, path)
     tell_file_extras(part, path, report)
     return {"type": "file", "file": file}
 

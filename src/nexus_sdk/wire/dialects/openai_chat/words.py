@@ -11,7 +11,7 @@ TEXT = TextMap(
         "finish_reason", "origin", "native_finish_reason", "stop_reason", "service_tier",
         "system_fingerprint", "reasoning_effort", "verbosity", "detail", "modalities", "file_id",
         "obfuscation", "logprobs", "created", "usage", "signature", "encrypted_content",
-        "encrypted_index",
+        "encrypted_index", "thoughtSignature",
         "input_audio", "cache_control", "provider", "status", "phase", "media_type",
     }),
     json_text=frozenset({"arguments", "partial_json"}),
@@ -22,7 +22,10 @@ TEXT = TextMap(
         "reasoning.text": frozenset({"format"}),
         "reasoning.summary": frozenset({"format"}),
     },
-    inside={"audio": frozenset({"data", "voice", "format"})},
+    inside={
+        "audio": frozenset({"data", "voice", "format"}),
+        "inlineData": frozenset({"data", "mimeType"}),
+    },
     media=frozenset({"url", "image_url", "file_data", "file_url"}),
     free=frozenset({"metadata", "parameters", "schema", "input_schema", "input"}),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Unsupported
-from nexus_sdk.wire.canonical import plain_text, tell_file_extras, without
+from nexus_sdk.wire.canonical import plain_text, refuse_address, tell_file_extras, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ def _image(item: Json, path: str, report: Report) -> Json:  # noqa: ARG001
 
 def _file(item: Json, path: str, report: Report) -> Json:
     file = dict(item["file"])
+    refuse_address(file, path)
     if "file_url" in file:
         file.pop("filename", None)  # the API takes a name with file_data only
     tell_file_extras(item, path, report)
