@@ -56,6 +56,7 @@ def test_events_that_became_known_together_leave_together() -> None:
         "type": "http",
         "method": "POST",
         "path": "/v1/chat/completions",
+        "raw_path": b"/v1/chat/completions",
         "headers": [],
         "query_string": b"",
         "client": None,

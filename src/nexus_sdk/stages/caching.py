@@ -59,7 +59,8 @@ def key(
         policy_hash,
         ask.endpoint,
         ask.dialect,
-        "stream" if ask.stream else "whole",
+        ask.model,
+        f"stream {ask.framing}" if ask.stream else "whole",
         str(len(places)),
         *(name for place in places for name in place),
     )
