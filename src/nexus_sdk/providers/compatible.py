@@ -122,7 +122,7 @@ ROWS = (
         name="fireworks",
         base_url="https://api.fireworks.ai/inference/v1",
         auth="bearer",
-        endpoints=speaks("chat", "completions", "embeddings", "rerank"),
+        endpoints=speaks("chat", "completions", "embeddings"),
         stream_usage=True,
         quirks=(
             NO_DEVELOPER,

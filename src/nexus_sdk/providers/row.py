@@ -103,10 +103,10 @@ class Row:
 _WAYS = {
     "chat": Way("openai_chat", "/chat/completions"),
     "responses": Way("openai_responses", "/responses"),
-    "completions": Way("completions", "/completions"),
+    "completions": Way("openai_completions", "/completions"),
     "embeddings": Way("openai_embeddings", "/embeddings"),
-    "moderations": Way("", "/moderations"),
-    "rerank": Way("rerank", "/rerank"),
+    "moderations": Way("openai_moderations", "/moderations"),
+    "rerank": Way("cohere_rerank", "/rerank"),
     "models": Way("", "/models"),
 }
 

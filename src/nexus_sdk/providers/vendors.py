@@ -55,7 +55,7 @@ ROWS = (
                 f"{_GEMINI}:generateContent",
                 f"{_GEMINI}:streamGenerateContent?alt=sse",
             ),
-            "batch_embed_contents": Way("gemini_embed", f"{_GEMINI}:batchEmbedContents"),
+            "batch_embed_contents": Way("gemini_batch_embed", f"{_GEMINI}:batchEmbedContents"),
             "embed_content": Way("gemini_embed", f"{_GEMINI}:embedContent"),
             "count_content_tokens": Way("", f"{_GEMINI}:countTokens"),
             "models": Way("", "/v1beta/models"),
@@ -128,7 +128,7 @@ ROWS = (
         endpoints={
             "chat": Way("openai_chat", f"{_DEPLOYMENT}/chat/completions{_VERSION}"),
             "embeddings": Way("openai_embeddings", f"{_DEPLOYMENT}/embeddings{_VERSION}"),
-            "completions": Way("completions", f"{_DEPLOYMENT}/completions{_VERSION}"),
+            "completions": Way("openai_completions", f"{_DEPLOYMENT}/completions{_VERSION}"),
             "responses": Way("openai_responses", "/openai/v1/responses"),
             "models": Way("", f"/openai/models{_VERSION}"),
         },
@@ -164,15 +164,12 @@ ROWS = (
                 {"embeddings": Way("titan_embed", "/model/{model}/invoke")},
             ),
             Family(
-                ("cohere.embed*", "*.cohere.embed*"),
-                {"cohere_embed": Way("cohere_embed", "/model/{model}/invoke")},
+                ("amazon.nova-*-embeddings*", "*.amazon.nova-*-embeddings*"),
+                {"embeddings": Way("nova_embed", "/model/{model}/invoke")},
             ),
-        ),
-        quirks=(
-            Quirk(
-                because="the path names the model; docs.aws.amazon.com, Bedrock, Cohere Embed",
-                dialect="cohere_embed",
-                moves=frozenset({"model"}),
+            Family(
+                ("cohere.embed*", "*.cohere.embed*"),
+                {"cohere_embed": Way("bedrock_cohere_embed", "/model/{model}/invoke")},
             ),
         ),
         key_variable="AWS_BEARER_TOKEN_BEDROCK",
@@ -189,7 +186,7 @@ ROWS = (
         endpoints={
             "cohere_chat": Way("cohere", "/v2/chat"),
             "cohere_embed": Way("cohere_embed", "/v2/embed"),
-            "rerank": Way("rerank", "/v2/rerank"),
+            "rerank": Way("cohere_rerank", "/v2/rerank"),
             "models": Way("", "/v1/models"),
         },
         key_variable="CO_API_KEY",
@@ -200,7 +197,7 @@ ROWS = (
         auth="bearer",
         endpoints={
             "embeddings": Way("voyage_embed", "/embeddings"),
-            "rerank": Way("voyage_rerank", "/rerank"),
+            "voyage_rerank": Way("voyage_rerank", "/rerank"),
         },
         key_variable="VOYAGE_API_KEY",
     ),

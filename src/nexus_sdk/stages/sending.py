@@ -169,6 +169,8 @@ def _same(call: Call, doc: Json, target: Target) -> bytes:
     body = call.body if doc is call.doc else dumps(doc)
     if target.model == call.facts.model or call.endpoint.bare:
         return body
+    if "model" not in doc:
+        return insert(body, "model", target.model)
     return splice(body, {("model",): target.model})
 
 

@@ -53,17 +53,24 @@ class Framing:
     encoder: Callable[[], FrameEncoder]
 
 
-class _Lines:
-    """Server-sent events write themselves."""
+class Singly:
+    """For events that write themselves: nothing stands between them, and nothing ends them."""
 
-    def feed(self, event: StreamEvent) -> bytes:
-        return event.wire()
+    def __init__(self, write: Callable[[StreamEvent], bytes]) -> None:
+        self.feed = write
 
     def close(self) -> bytes:
         return b""
 
 
-_ROWS = (Framing(SSE, "text/event-stream; charset=utf-8", sse.Decoder, _Lines),)
+_ROWS = (
+    Framing(
+        SSE,
+        "text/event-stream; charset=utf-8",
+        sse.Decoder,
+        lambda: Singly(StreamEvent.wire),
+    ),
+)
 
 FRAMINGS: Mapping[str, Framing] = MappingProxyType({row.name: row for row in _ROWS})
 

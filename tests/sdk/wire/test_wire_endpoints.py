@@ -31,7 +31,7 @@ FOUND = [
     ("POST", "/v2/chat", "cohere_chat"),
     ("POST", "/v2/embed", "cohere_embed"),
     ("POST", "/v2/rerank", "rerank"),
-    ("POST", "/v1/rerank", "rerank"),
+    ("POST", "/v1/rerank", "voyage_rerank"),
     ("GET", "/v1/models", "models"),
     ("GET", "/v1beta/models", "models"),
 ]
