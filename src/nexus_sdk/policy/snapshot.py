@@ -98,6 +98,11 @@ class Snapshot:
     placeholder_key: bytes = field(repr=False)
     health: Health = field(default_factory=Health)
 
+    @property
+    def signs(self) -> bool:
+        """Does any provider want a token or a signature that has to be had first?"""
+        return any(account.credential is not None for account in self.accounts.values())
+
     def sticky(self, model: str) -> bool:
         """May the route of `model` depend on what the conversation begins with?"""
         return type(self.routes.trees.get(model)) not in (Leaf, NoneType)

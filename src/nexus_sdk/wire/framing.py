@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from nexus_sdk.wire import sse
+from nexus_sdk.wire import aws_events, sse
 from nexus_sdk.wire.sse import StreamEvent
 
 if TYPE_CHECKING:
@@ -69,6 +69,12 @@ _ROWS = (
         "text/event-stream; charset=utf-8",
         sse.Decoder,
         lambda: Singly(StreamEvent.wire),
+    ),
+    Framing(
+        "aws_events",
+        "application/vnd.amazon.eventstream",
+        aws_events.Decoder,
+        lambda: Singly(aws_events.wire),
     ),
 )
 
