@@ -49,7 +49,7 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
     admission.admit(snapshot.gate, body_bytes=len(request.body), peer=request.peer)
     if request.door == "sidecar":
         trail.caller = identity.identify(snapshot.keys, request.headers, now, query=request.query)
-    if request.endpoint == "models" and request.origin is None:
+    if request.endpoint in catalog.LISTS and request.origin is None:
         yield from _catalog(exchange)
         return
     # 1 read

@@ -34,6 +34,7 @@ class Endpoint:
 
     `kind`: operations of one kind stand in for each other, by translation. `bare`: the dialect's
     requests say neither which model they are for nor whether they stream, because the path does.
+    `errors`: the dialect that tells errors where none reads bodies.
     """
 
     key: str
@@ -42,6 +43,7 @@ class Endpoint:
     dialect: str = ""
     kind: Kind = ""
     bare: bool = False
+    errors: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +109,21 @@ ROWS = (
     ),
     Endpoint("rerank", "POST", "/v2/rerank", "cohere_rerank", "rerank"),
     Endpoint("voyage_rerank", "POST", "/rerank", "voyage_rerank", "rerank"),
-    Endpoint("count_tokens", "POST", "/messages/count_tokens"),
-    Endpoint("count_content_tokens", "POST", "/models/{model}:countTokens", bare=True),
+    Endpoint("count_tokens", "POST", "/messages/count_tokens", errors="anthropic"),
+    Endpoint(
+        "count_content_tokens",
+        "POST",
+        "/models/{model}:countTokens",
+        bare=True,
+        errors="gemini",
+    ),
     Endpoint("moderations", "POST", "/moderations", "openai_moderations"),
     Endpoint("models", "GET", "/models", kind="list"),
     Endpoint("model", "GET", "/models/{model}", kind="list", bare=True),
+    Endpoint("gemini_models", "GET", "/v1beta/models", kind="list", errors="gemini"),
+    Endpoint(
+        "gemini_model", "GET", "/v1beta/models/{model}", kind="list", bare=True, errors="gemini"
+    ),
 )
 
 _GOOGLE = (
@@ -156,8 +168,10 @@ ROUTES = (
     Route("cohere_embed", "/v2/embed", ""),
     Route("rerank", "/v2/rerank", ""),
     Route("voyage_rerank", "/rerank", "/v1"),
-    Route("models", "/models", "/v1|/openai/v1|/v1beta|/anthropic/v1"),
-    Route("model", "/models/{model}", "/v1|/openai/v1|/v1beta|/anthropic/v1"),
+    Route("gemini_models", "/v1beta/models", ""),
+    Route("gemini_model", "/v1beta/models/{model}", ""),
+    Route("models", "/models", "/v1|/openai/v1|/anthropic/v1"),
+    Route("model", "/models/{model}", "/v1|/openai/v1|/anthropic/v1"),
 )
 """The first that fits holds. What stands in an operation's more particular path comes before what
 the end of it would match."""

@@ -33,7 +33,7 @@ FOUND = [
     ("POST", "/v2/rerank", "rerank"),
     ("POST", "/v1/rerank", "voyage_rerank"),
     ("GET", "/v1/models", "models"),
-    ("GET", "/v1beta/models", "models"),
+    ("GET", "/v1beta/models", "gemini_models"),
 ]
 OTHERS = [
     ("GET", "/v1/chat/completions"),
