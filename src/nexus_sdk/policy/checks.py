@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.errors import BadPolicy
 from nexus_sdk.policy import document as doc
-from nexus_sdk.policy.defaults import VARIABLES
+from nexus_sdk.policy.defaults import KEYS
 from nexus_sdk.policy.instants import seconds
 from nexus_sdk.policy.problems import Problem, path_name
 from nexus_sdk.providers import base_url
@@ -197,8 +197,8 @@ def _target(field: str, target: str, known: Known) -> Iterator[Finding]:
     if provider not in known.providers:
         names = ", ".join(sorted(known.providers)) or "none"
         hint = did_you_mean(provider, known.providers)
-        if provider in VARIABLES:
-            hint = f"; add it, or set {VARIABLES[provider][0]}"
+        if provider in KEYS:
+            hint = f"; add it, or set {KEYS[provider]}"
         yield (field,), f"is no provider of this policy, which has: {names}{hint}", provider
 
 
