@@ -23,7 +23,7 @@ type Doc = Mapping[str, Any]
 
 STORED_AT = "x-nexus-stored-at"
 """Unix seconds, among the headers of a stored answer only; never sent."""
-_LAYOUT = b"nexus-cache-1"
+_LAYOUT = b"nexus-cache-2"
 
 _SCOPES: dict[str, Callable[[Caller], tuple[str, ...]]] = {
     "key": lambda caller: (caller.key_id,),

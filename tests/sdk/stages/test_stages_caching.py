@@ -48,7 +48,14 @@ def test_equal_requests_have_one_key() -> None:
 def test_the_key_is_the_same_in_every_process() -> None:
     """Nodes that share a store share their answers; a changed layout must be a decision."""
     many = tuple(Target(provider, model) for provider in "abc" for model in "xy")
-    assert keyed(targets=many) == "cb35df453c3e55bdffcbf0d0d9166332d21a952249008ae2166b8b1b03b8a5f0"
+    assert keyed(targets=many) == "71bff199e2fc2dd219a6892626d90321da717024c8ff4a3852ee411533fc07c2"
+
+
+def test_a_stream_s_framing_is_in_the_key() -> None:
+    """Stored streams are bytes."""
+    stream = replace(ASK, stream=True)
+    assert keyed(ask=stream) != keyed(ask=replace(stream, framing="json_array"))
+    assert keyed() == keyed(ask=replace(ASK, framing="json_array"))
 
 
 def other(caller: Caller, **more: Any) -> Ask:
@@ -65,6 +72,7 @@ def other(caller: Caller, **more: Any) -> Ask:
         {"targets": (Target("a", "x"), Target("b", "z"))},
         {"ask": other(replace(ALICE, key_id="k2"))},
         {"ask": replace(ASK, stream=True)},
+        {"ask": replace(ASK, model="another")},
         {"ask": replace(ASK, endpoint="responses")},
         {"ask": replace(ASK, dialect="anthropic")},
         {"cache": Cache(enabled=True, scope="user")},
