@@ -16,6 +16,7 @@ from nexus_sdk.stages.sending import patience_retries, prepare
 from nexus_sdk.stages.usage_chunks import hide_usage
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialect import Reply
+from nexus_sdk.wire.framing import SSE
 
 if TYPE_CHECKING:
     from nexus_sdk.compliance.inspection import Inspector
@@ -171,7 +172,10 @@ def _opening(
         restoring=len(exchange.vault) > 0,
     )
     hide = hide_usage if prepared.hide_usage else None
-    return Opening(StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide))
+    pipe = StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide)
+    if not (prepared.framing == call.framing == SSE):
+        pipe.frame(prepared.framing, call.framing)
+    return Opening(pipe)
 
 
 def _judged(

@@ -14,6 +14,7 @@ from nexus_sdk.errors import AuditUnavailable, CallerLeft, NexusError
 from nexus_sdk.model import Answer, Cached
 from nexus_sdk.pipe import RawPipe, replayed
 from nexus_sdk.stages import answering, caching, limits
+from nexus_sdk.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
     from nexus_sdk.attempts import Sent
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nexus_sdk.stages.reading import Call
 
 
-def again(exchange: Exchange, hit: Cached) -> Flow[None]:
+def again(exchange: Exchange, hit: Cached, framing: str) -> Flow[None]:
     """A stored answer: it was inspected when it was stored, under this very policy; it costs
     nothing."""
     trail = exchange.trail
@@ -33,7 +34,7 @@ def again(exchange: Exchange, hit: Cached) -> Flow[None]:
     headers = caching.hit_headers(hit.headers, exchange.clock.now()) | answering.own_headers(trail)
     yield from record(exchange)
     if hit.stream:
-        yield from Finish(Answer(hit.status, headers), replayed(hit.body))
+        yield from Finish(Answer(hit.status, headers), replayed(hit.body, framing))
     else:
         yield from Finish(Answer(hit.status, headers, hit.body))
 
@@ -112,6 +113,8 @@ def _headers(exchange: Exchange, call: Call, sent: Sent) -> dict[str, str]:
     headers |= answering.own_headers(exchange.trail)
     if not response.streamed and call.dialect is not None:
         headers["content-type"] = "application/json"
+    if response.streamed and call.framing != sent.prepared.framing:
+        headers["content-type"] = FRAMINGS[call.framing].content_type
     if response.status >= 400 and door != "sdk":
         headers["x-should-retry"] = "false"
     return headers

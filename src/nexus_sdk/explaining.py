@@ -4,6 +4,7 @@ nothing, counts nothing."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from nexus_sdk.errors import Blocked, Malformed, NexusError
 from nexus_sdk.exchange import Exchange
@@ -60,12 +61,16 @@ def _request(nexus: Nexus, body: dict[str, Any], endpoint: str, caller: Caller) 
         raise Malformed(
             f"unknown endpoint {endpoint!r}; known: {', '.join(ENDPOINTS)}", param="endpoint"
         )
+    path = ENDPOINTS[endpoint].suffix
+    if "{model}" in path:
+        path = path.replace("{model}", quote(str(body.get("model", "")), safe=""))
+        body = {name: value for name, value in body.items() if name != "model"}
     return Request(
         id=nexus.new_id(),
         door="sdk",
         endpoint=endpoint,
         body=dumps(body),
-        path=ENDPOINTS[endpoint].suffix,
+        path=path,
         caller=caller,
         origin=Origin(VENDORS.get(endpoint, VENDORS["chat"])),
     )

@@ -6,7 +6,7 @@ numbers, so that sums are exact), text positions in code points.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -91,9 +91,33 @@ class Target:
     model: str
 
 
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a token or a signature is made from, where a provider takes no fixed key.
+
+    `kind` is a row of `providers/credentials.py`, `fields` its values by name. `audience`: what the
+    token is for (a scope, a resource), and for a signature the service's name. `header` and `form`:
+    how a token is sent.
+    """
+
+    kind: str
+    fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    audience: str = ""
+    header: str = "authorization"
+    form: str = "Bearer {}"
+
+    def get(self, name: str) -> str:
+        """The value of a field; empty when it was not given."""
+        return next((text for key, text in self.fields if key == name), "")
+
+
 @value
 class Upstream:
-    """One HTTP exchange to be made. `timeouts` are final, in seconds; None waits for ever."""
+    """One HTTP exchange to be made. `timeouts` are final, in seconds; None waits for ever.
+
+    `credential`: who makes the exchange gets a token or a signature for it first. `streams_as`: a
+    content type that is a stream's here, beside those that always are.
+    """
 
     method: str
     url: str
@@ -104,6 +128,8 @@ class Upstream:
     read_s: float | None = 600.0
     total_s: float | None = 600.0
     private_network: bool = False
+    credential: Credential | None = None
+    streams_as: str = ""
 
 
 @value
@@ -117,7 +143,9 @@ class Response:
     streamed: bool = False
 
 
-type FailureKind = Literal["connect", "timeout", "protocol", "truncated", "refused_address", "tls"]
+type FailureKind = Literal[
+    "connect", "timeout", "protocol", "truncated", "refused_address", "tls", "credentials"
+]
 
 
 @value

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers import matcher
+from nexus_sdk.drivers.credentials import AsyncSigning, Keeper, SyncSigning
 from nexus_sdk.drivers.exchanges import arun, run
 from nexus_sdk.drivers.host import AsyncHost, SyncHost
 from nexus_sdk.drivers.memory import MemoryStore
@@ -94,6 +95,8 @@ class Nexus:
         proxies = self._proxies()
         self._sync = SyncUpstream(proxies=proxies)
         self._async = AsyncUpstream(proxies=proxies)
+        self._keeper = Keeper(self._sync, self._async, self.settings.lookup)
+        self._signs = self._snapshot.signs
 
     @property
     def snapshot(self) -> Snapshot:
@@ -111,6 +114,7 @@ class Nexus:
         with self._lock:
             fresh = replace(fresh, health=self._snapshot.health)
             self._source, self._snapshot = source, fresh
+            self._signs = fresh.signs
         self.store.bound(fresh.policy.cache.max_entries)
         return fresh.hash
 
@@ -142,12 +146,18 @@ class Nexus:
 
         `upstream` makes the HTTP exchanges in place of our own client (`drivers/own_client.py`).
         """
-        host = SyncHost(self.store, self.spool, upstream or self._sync, self._observe)
+        client = upstream or self._sync
+        if self._signs:
+            client = SyncSigning(client, self._keeper)
+        host = SyncHost(self.store, self.spool, client, self._observe)
         return run(handle(request, self._snapshot, self.clock), host)
 
     async def arun(self, request: Request, *, upstream: Any = None) -> Answer | AsyncEvents:
         """Serve one request on the running event loop."""
-        host = AsyncHost(self.store, self.spool, upstream or self._async, self._observe)
+        client = upstream or self._async
+        if self._signs:
+            client = AsyncSigning(client, self._keeper)
+        host = AsyncHost(self.store, self.spool, client, self._observe)
         return await arun(handle(request, self._snapshot, self.clock), host)
 
     def wrap[Client](self, client: Client) -> Client:

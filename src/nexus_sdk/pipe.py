@@ -14,6 +14,7 @@ import orjson
 
 from nexus_sdk.errors import NexusError, UpstreamFailed
 from nexus_sdk.model import Failure, Outcome
+from nexus_sdk.wire.framing import FRAMINGS, SSE, FrameDecoder, Reframer
 from nexus_sdk.wire.shape import MISSHAPEN
 from nexus_sdk.wire.sse import Decoder, StreamEvent
 
@@ -45,8 +46,9 @@ class StreamPipe:
         self._target = target
         self._enforcer = enforcer
         self._hide = hide
-        self._sse = Decoder(source.plain)
         self._plain = source.plain
+        self._frames: FrameDecoder = Decoder(source.plain)
+        self._reframer: Reframer | None = None
         self._id = reply.id
         same = source is target
         self._decoder = None if same else source.stream_decoder()
@@ -63,13 +65,20 @@ class StreamPipe:
         self.keep = False
         self.kept: list[StreamEvent] = []
 
+    def frame(self, came: str, goes: str) -> None:
+        """Before the first byte, for a stream that is not server-sent events on both sides: the
+        names of the framings of the upstream and of the caller."""
+        if came != SSE:
+            self._frames = FRAMINGS[came].decoder()
+        self._reframer = None if came == goes == SSE else Reframer(came, goes)
+
     def feed(self, data: bytes) -> list[StreamEvent]:
         """What may be released now."""
         if self.stopped:
             return []
         out: list[StreamEvent] = []
         try:
-            for event in self._sse.feed(data):
+            for event in self._frames.feed(data):
                 self._take(event, out)
                 if self.stopped:
                     break
@@ -77,6 +86,8 @@ class StreamPipe:
             self._fail(err)
         except MISSHAPEN as err:
             self._fail(_misshapen(err))
+        if self._reframer is not None:
+            out = self._reframer.feed(out)
         if self.keep:
             self.kept += out
         return out
@@ -94,6 +105,8 @@ class StreamPipe:
             out += self._tail
         if self.error is not None and not self._told:
             out += self._target.error_events(self.error, self._id)
+        if self._reframer is not None:
+            out = [*self._reframer.feed(out), *self._reframer.close()]
         return tuple(out)
 
     def output_chars(self) -> int:
@@ -102,7 +115,7 @@ class StreamPipe:
 
     def _finish(self, outcome: Outcome, out: list[StreamEvent]) -> None:
         if not self.stopped and outcome == Outcome():
-            for event in self._sse.close():
+            for event in self._frames.close():
                 if event.name not in self._plain and _is_whole(event):
                     self._take(event, out)
         if self.error is None:
@@ -189,8 +202,11 @@ class RawPipe:
         return [StreamEvent("", b"", raw=data)] if data else []
 
 
-def replayed(body: bytes) -> tuple[StreamEvent, ...]:
-    """The events of a stream that was stored, as they were when it was relayed."""
+def replayed(body: bytes, framing: str = SSE) -> tuple[StreamEvent, ...]:
+    """The events of a stream that was stored, as they were when it was relayed; in one piece when
+    they are no server-sent events, which only doors that send bytes on ask for."""
+    if framing != SSE:
+        return (StreamEvent("", b"", raw=body),)
     events = tuple(Decoder().feed(body))
     for event in events:
         event.doc = _document(event)

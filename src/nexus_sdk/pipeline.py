@@ -49,7 +49,7 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
     admission.admit(snapshot.gate, body_bytes=len(request.body), peer=request.peer)
     if request.door == "sidecar":
         trail.caller = identity.identify(snapshot.keys, request.headers, now, query=request.query)
-    if request.endpoint == "models" and request.origin is None:
+    if request.endpoint in catalog.LISTS and request.origin is None:
         yield from _catalog(exchange)
         return
     # 1 read
@@ -70,7 +70,7 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
         hit = yield from Lookup(key, fold=snapshot.policy.cache.fold and not call.facts.stream)
         trail.cache = "miss" if hit is None else "hit"
         if hit is not None:
-            yield from delivery.again(exchange, hit)
+            yield from delivery.again(exchange, hit, call.framing)
             return
     # 7 reserve, 8 send
     sent = yield from attempts.send(exchange, call, plan)

@@ -44,6 +44,7 @@ def ask_of(exchange: Exchange, call: Call) -> Ask:
         origin=exchange.snapshot.origin_name(call.request),
         prompt_hash=_prompt_hash(call) if exchange.snapshot.sticky(facts.model) else "",
         draw=exchange.clock.draw(),
+        framing=call.framing,
         health=exchange.snapshot.health.at(exchange.clock.ticks()),
     )
 

@@ -36,6 +36,7 @@ _ERRORS = {
     "timeout": "ReadTimeout",
     "truncated": "RemoteProtocolError",
     "protocol": "RemoteProtocolError",
+    "credentials": "ConnectError",
 }
 """By `FailureKind`: what a family's own transport raises for it."""
 
@@ -127,13 +128,13 @@ def request_of(traffic: Traffic, request: Any, body: bytes) -> Request:
     """An httpx request as ours. Its origin is where it was going, less the endpoint's own path."""
     url = request.url
     path, _, query = url.raw_path.decode("ascii").partition("?")
-    endpoint = match(request.method, path)
-    suffix = endpoint.suffix if endpoint else path
+    found = match(request.method, path)
+    suffix = found.suffix if found else path
     timeout = request.extensions.get("timeout", {})
     return Request(
         id=traffic.nexus.new_id(),
         door=traffic.door,
-        endpoint=endpoint.key if endpoint else "",
+        endpoint=found.endpoint.key if found else "",
         body=body,
         headers={name.lower(): value for name, value in request.headers.items()},
         method=request.method,

@@ -1,4 +1,4 @@
-"""The `/v1` door: HTTP in, the same pipeline, HTTP out. Raw ASGI, because nothing here needs a
+"""The door of HTTP: HTTP in, the same pipeline, HTTP out. Raw ASGI, because nothing here needs a
 framework.
 
 It stands behind the gate (`gate.py`), which hands over whole requests only and says when a caller
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from nexus_sdk.errors import NexusError, NotFound
 from nexus_sdk.model import Answer, Request
 from nexus_sdk.stages.answering import dialect_of
-from nexus_sdk.wire.endpoints import match
+from nexus_sdk.wire.endpoints import PATHS, match
 from nexus_sdk.wire.json import dumps
 from nexus_sidecar.gate import DEPARTURE
 from nexus_sidecar.refusal import ANTHROPIC_PATHS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from nexus_sdk.drivers.exchanges import AsyncEvents
     from nexus_sdk.nexus import Nexus
+    from nexus_sdk.wire.endpoints import Found
     from nexus_sidecar.metrics import Metrics
     from nexus_sidecar.operations import Operations
     from nexus_sidecar.watch import Watch
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     type Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = logging.getLogger("nexus.sidecar")
-
-API = "/v1/"
 
 
 class App:
@@ -54,9 +53,9 @@ class App:
             await self._lifespan(receive, send)
             return
         path: str = scope["path"]
-        endpoint = match(scope["method"], path) if path.startswith(API) else None
-        if endpoint is not None and path == f"/v1{endpoint.suffix}":
-            request = _request(self._nexus.new_id(), endpoint.key, scope, await _body(receive))
+        found = match(scope["method"], scope["raw_path"].decode("ascii"))
+        if found is not None and found.served:
+            request = _request(self._nexus.new_id(), found, scope, await _body(receive))
             await self._serve(request, scope, send)
         else:
             answer = self._operations.answer(scope["method"], path, _peer(scope))
@@ -94,8 +93,7 @@ class App:
         self._metrics.refused("unknown_path")
         path = ascii(scope["path"])[:200]
         error = NotFound(
-            f"{scope['method']} {path} is not served here; see POST /v1/chat/completions, "
-            "/v1/responses, /v1/embeddings, /v1/messages and GET /v1/models",
+            f"{scope['method']} {path} is not served here; what is: {', '.join(PATHS.served())}",
             code="unknown_path",
         )
         anthropic = scope["path"].encode().startswith(ANTHROPIC_PATHS)
@@ -130,15 +128,15 @@ class _Departure:
         self.task.cancel()
 
 
-def _request(request_id: str, endpoint: str, scope: Scope, body: bytes) -> Request:
+def _request(request_id: str, found: Found, scope: Scope, body: bytes) -> Request:
     return Request(
         id=request_id,
         door="sidecar",
-        endpoint=endpoint,
+        endpoint=found.endpoint.key,
         body=body,
         headers=_headers(scope["headers"]),
         method=scope["method"],
-        path=scope["path"][len(API) - 1 :],
+        path=found.suffix,
         query=scope["query_string"].decode("latin-1"),
         peer=_peer(scope),
     )

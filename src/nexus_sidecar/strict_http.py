@@ -71,7 +71,7 @@ _LENGTH = re.compile(rb"[0-9]{1,15}")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _PLAIN_PATH = re.compile(rb"(?:/[0-9A-Za-z_:-][0-9A-Za-z_:.-]*+)++")
 """Nearly every path; the others are looked at more closely."""
-_PLAIN_BEGINNING = re.compile(rb"/[^/%]*(?:/[^/%]*)?(?:/.*)?", re.DOTALL)
+_PLAIN_BEGINNING = re.compile(rb"/[^/%]*(?:/[^/%]*)?(?:/.*)?|/model/.*", re.DOTALL)
 _UPGRADE_FIELD = re.compile(rb"(?im)^upgrade:[^\r\n]*+\r\n")
 _NEVER_ESCAPED = frozenset(
     # the unreserved characters (RFC 3986, 2.3), then what parsers split or decode at
@@ -157,8 +157,8 @@ def check_target(method: bytes, target: bytes) -> None:
 
 def _decoded(path: bytes) -> bytes:
     """The path without its escapes. They are for what cannot stand in a path, and only from its
-    third segment on, where identifiers are (`/v1/models/org%2Fname`), never for the words that
-    routing reads."""
+    third segment on, where identifiers are (`/v1/models/org%2Fname`), and in the second after
+    `/model`, where Bedrock has its models; never for the words that routing reads."""
     if _PLAIN_BEGINNING.fullmatch(path) is None:
         raise malformed("the first two segments of the path hold a percent escape")
     for escape in _ESCAPE.finditer(path):

@@ -75,8 +75,8 @@ def test_it_asks_where_an_application_s_own_client_would_send() -> None:
 
 
 def test_an_unknown_endpoint_is_the_asker_s_mistake() -> None:
-    with pytest.raises(Malformed, match="known: chat, responses"):
-        told(ASKED, endpoint="completions")
+    with pytest.raises(Malformed, match="known: chat, "):
+        told(ASKED, endpoint="nothings")
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,9 @@ def test_it_says_what_the_pipeline_does(policy: dict[str, Any]) -> None:
     assert effect.upstream.url == target["url"]
     assert len(effect.upstream.body) == target["body_bytes"]
     assert found["redacted"][0]["becomes"].encode() in effect.upstream.body
+
+
+def test_an_operation_whose_path_names_the_model() -> None:
+    found = told({"model": "a:b/c", "contents": []}, endpoint="count_content_tokens")
+    assert (found["model"], found["would"]) == ("a:b/c", "send")
+    assert found["targets"][0]["url"].endswith("/models/a%3Ab%2Fc:countTokens")

@@ -188,6 +188,10 @@ SERVED: dict[str, tuple[bytes, bytes]] = {
         b"GET /v1/models/org%2Fname HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n",
         b"GET /v1/models/org/name ",
     ),
+    "escaped-model": (
+        b"GET /model/a%3A0/x HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n",
+        b"GET /model/a:0/x ",
+    ),
     "query": (b"GET /v1/x?a=..//;%2e HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n", b"GET /v1/x "),
     "upgrade-ignored": (
         POST

@@ -7,6 +7,8 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx
+import openai
 import pytest
 from tests.sidecar.app_stack import chat
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -56,6 +58,7 @@ def test_events_that_became_known_together_leave_together() -> None:
         "type": "http",
         "method": "POST",
         "path": "/v1/chat/completions",
+        "raw_path": b"/v1/chat/completions",
         "headers": [],
         "query_string": b"",
         "client": None,
@@ -217,3 +220,31 @@ def test_http_1_0_over_a_socket(stack: Stack) -> None:
             got += data
     assert b"transfer-encoding" not in got
     assert got.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "named"),
+    [
+        ("/v1/models", {}, "data"),
+        ("/v1/models", {"anthropic-version": "2023-06-01"}, "data"),
+        ("/v1beta/models", {}, "models"),
+    ],
+)
+def test_the_lists_of_models(stack: Stack, path: str, headers: dict[str, str], named: str) -> None:
+    key = {"authorization": f"Bearer {stack.key}"}
+    told = httpx.get(f"{stack.url}{path}", headers=key | headers)
+    assert told.status_code == 200
+    entry = told.json()[named][0]
+    assert entry["nexus"]["targets"]
+    assert httpx.get(f"{stack.url}{path}", headers=headers).status_code == 401
+
+
+def test_one_model_by_its_name(stack: Stack) -> None:
+    with stack.openai() as client:
+        found = client.models.retrieve("gpt-4o")
+        assert found.id == "gpt-4o"
+        with pytest.raises(openai.NotFoundError) as caught:
+            client.models.retrieve("nothing")
+    assert caught.value.code == "model_not_found"
+    with stack.anthropic() as other:
+        assert other.models.retrieve("claude-opus-5").id == "claude-opus-5"

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 from tests.sidecar.app_stack import chat
@@ -136,3 +137,25 @@ def test_the_key_may_stand_where_a_client_puts_it(stack: Stack) -> None:
         given = {"authorization": "", header: stack.key}
         answered = stack.post("/v1/chat/completions", chat(SAID), **given)
         assert answered.status == 200, header
+
+
+# ---- paths that name the model -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("deployment", CHAT_MODELS)
+def test_azure_s_client(stack: Stack, deployment: str) -> None:
+    with openai.AzureOpenAI(
+        azure_endpoint=stack.url, api_key=stack.key, api_version="2024-10-21", max_retries=0
+    ) as client:
+        got = client.chat.completions.create(model=deployment, messages=USER)
+        streamed = client.chat.completions.create(model=deployment, messages=USER, stream=True)
+        pieces = [c.choices[0].delta.content or "" for c in streamed if c.choices]
+    assert got.choices[0].message.content == ANSWER
+    assert "".join(pieces) == ANSWER
+
+
+def test_a_deployment_without_a_model_in_the_body(stack: Stack) -> None:
+    path = "/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21"
+    told = httpx.post(f"{stack.url}{path}", json={"messages": USER}, headers={"api-key": stack.key})
+    assert told.status_code == 200
+    assert told.json()["choices"][0]["message"]["content"] == ANSWER

@@ -63,7 +63,8 @@ class _OwnClient:
     @staticmethod
     def _streams(upstream: Upstream, reply: Any) -> bool:
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return upstream.stream and reply.status_code < 300 and kind in STREAM_TYPES
+        known = kind in STREAM_TYPES or kind == upstream.streams_as != ""
+        return upstream.stream and reply.status_code < 300 and known
 
 
 def _too_large() -> Failure:

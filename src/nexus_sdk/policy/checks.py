@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.errors import BadPolicy
 from nexus_sdk.policy import document as doc
-from nexus_sdk.policy.defaults import VARIABLES
+from nexus_sdk.policy.defaults import KEYS
 from nexus_sdk.policy.instants import seconds
 from nexus_sdk.policy.problems import Problem, path_name
 from nexus_sdk.providers import base_url
+from nexus_sdk.providers.credentials import KINDS
 from nexus_sdk.providers.table import TABLE
 from nexus_sdk.spelling import did_you_mean
 from nexus_sdk.stages.selectors import Names
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from nexus_sdk.policy.tree import Path
+    from nexus_sdk.providers.credentials import CredentialKind
+    from nexus_sdk.providers.row import Row
 
 type Finding = tuple[Path, str] | tuple[Path, str, str]
 
@@ -104,16 +107,62 @@ def _provider(part: doc.Provider, _known: Known) -> Iterator[Finding]:
             f"is no kind of provider: {kinds}{did_you_mean(part.kind, TABLE)}",
             part.kind,
         )
-    elif part.base_url is None and not row.base_url:
-        yield ("base_url",), f"is required with kind: {part.kind}"
+    else:
+        yield from _addressed(part, row)
+        yield from _credential(part, row)
     if part.base_url is not None:
         reason = base_url.objection(part.base_url, private_network=part.private_network)
         if reason:
             yield ("base_url",), reason
-    yield from _credentials(part)
+    yield from _headers(part)
 
 
-def _credentials(part: doc.Provider) -> Iterator[Finding]:
+def _addressed(part: doc.Provider, row: Row) -> Iterator[Finding]:
+    """Is there an address, and no word for it that this kind has no use for?"""
+    if part.base_url is None and not row.base_url:
+        yield ("base_url",), f"is required with kind: {part.kind}"
+    paths = [text for way in row.ways for text in (way.path, way.stream_path)]
+    templates = " ".join([*paths, row.base_url if part.base_url is None else ""])
+    for name in _WORDS:
+        given = getattr(part, name)
+        if given is not None and name not in row.fields:
+            yield (name,), f"is no field of kind: {part.kind}", given
+        elif given is None and f"{{{name}}}" in templates and row.fields.get(name) is None:
+            yield (name,), f"is required with kind: {part.kind}"
+
+
+_WORDS = ("region", "project", "location", "resource", "api_version")
+
+
+def _credential(part: doc.Provider, row: Row) -> Iterator[Finding]:
+    given = part.credentials
+    if given is None:
+        return
+    if part.api_key is not None:
+        yield ("credentials",), "and api_key exclude each other; give one"
+    if given.kind not in row.credentials:
+        known = ", ".join(row.credentials) or "it takes api_key alone"
+        near = did_you_mean(given.kind, row.credentials)
+        reason = f"is no kind of credentials for {part.kind}: {known}{near}"
+        yield ("credentials", "kind"), reason, given.kind
+        return
+    if part.base_url is not None and part.base_url.startswith("http:") and not part.private_network:
+        yield ("base_url",), "must begin with https://, because a token is sent there"
+    yield from _credential_fields(given, KINDS[given.kind])
+
+
+def _credential_fields(given: doc.Credentials, kind: CredentialKind) -> Iterator[Finding]:
+    there = {name for name in given.model_fields_set if name != "kind"}
+    for name in sorted(there - kind.fields):
+        yield ("credentials", name), f"is no field of credentials of kind: {kind.name}"
+    for name in kind.needs:
+        if name not in there:
+            yield ("credentials", name), f"is required with kind: {kind.name}"
+    if kind.either and len(there.intersection(kind.either)) != 1:
+        yield ("credentials",), f"needs exactly one of {' and '.join(kind.either)}"
+
+
+def _headers(part: doc.Provider) -> Iterator[Finding]:
     if part.api_key is not None and not _KEY.fullmatch(part.api_key.get_secret_value()):
         yield ("api_key",), "must be plain ASCII without blanks or line ends"
     for name, value in part.headers.items():
@@ -148,8 +197,8 @@ def _target(field: str, target: str, known: Known) -> Iterator[Finding]:
     if provider not in known.providers:
         names = ", ".join(sorted(known.providers)) or "none"
         hint = did_you_mean(provider, known.providers)
-        if provider in VARIABLES:
-            hint = f"; add it, or set {VARIABLES[provider][0]}"
+        if provider in KEYS:
+            hint = f"; add it, or set {KEYS[provider]}"
         yield (field,), f"is no provider of this policy, which has: {names}{hint}", provider
 
 

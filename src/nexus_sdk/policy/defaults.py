@@ -3,13 +3,15 @@ environment."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nexus_sdk.policy.document import Compliance, Hook
 from nexus_sdk.providers.base_url import objection
+from nexus_sdk.providers.table import TABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nexus_sdk.policy.document import Policy
     from nexus_sdk.policy.references import Lookup
@@ -51,6 +53,16 @@ VARIABLES = {
 them."""
 
 
+KEYS: Mapping[str, str] = MappingProxyType(
+    {
+        row.name: row.key_variable
+        for row in TABLE.values()
+        if row.key_variable and row.base_url and None not in row.fields.values()
+    }
+)
+"""By provider, where the vendor's own client looks for the key: of those that need nothing else."""
+
+
 def compliance(document: Policy) -> Compliance:
     """The hooks that hold: the policy's own, or the default ones when it has no `compliance`."""
     return COMPLIANCE if document.compliance is None else document.compliance
@@ -59,19 +71,19 @@ def compliance(document: Policy) -> Compliance:
 def providers(written: Plain, lookup: Lookup) -> dict[str, Plain]:
     """The providers that the environment adds to a document, as they would be written.
 
-    To a document without providers: every one whose key is set. To any other: those that its
-    routing names and does not define, so that a key in the environment never opens a way out by
-    itself.
+    Those that its routing names and does not define, so that a key in the environment never opens
+    a way out by itself. To a document without providers, also OpenAI and Anthropic, when their key
+    is set.
     """
     own = written.get("providers") if isinstance(written, dict) else None
-    named = (
-        set(_targets(written.get("routing"))) if own and isinstance(written, dict) else VARIABLES
-    )
+    named = set(_targets(written.get("routing"))) if isinstance(written, dict) else set()
+    if not own:
+        named |= VARIABLES.keys()
     defined = own if isinstance(own, dict) else {}
     return {
-        name: _provider(name, key, lookup(VARIABLES[name][1]))
-        for name in VARIABLES
-        if name in named and name not in defined and (key := lookup(VARIABLES[name][0]))
+        name: _provider(name, key, lookup(VARIABLES[name][1]) if name in VARIABLES else None)
+        for name in KEYS
+        if name in named and name not in defined and (key := lookup(KEYS[name]))
     }
 
 
@@ -79,7 +91,8 @@ def _targets(value: Plain) -> Iterator[str]:
     """The providers that a routing section speaks of, wherever it does."""
     match value:
         case str():
-            yield value.partition("/")[0]
+            if "/" in value:
+                yield value.partition("/")[0]
         case list():
             for child in value:
                 yield from _targets(child)

@@ -17,6 +17,7 @@ from nexus_sdk.policy.parts import (
     Axis,
     Name,
     Part,
+    Place,
     RuleAction,
     Secret,
     Severity,
@@ -58,6 +59,7 @@ __all__ = [
     "Choice",
     "Compliance",
     "Conditional",
+    "Credentials",
     "Fallback",
     "Hook",
     "Key",
@@ -67,6 +69,7 @@ __all__ = [
     "Narrow",
     "Node",
     "Part",
+    "Place",
     "Policy",
     "PolicyNode",
     "Price",
@@ -99,6 +102,29 @@ class Timeouts(Part):
     total: float = Field(default=600, gt=0, le=7200)
 
 
+class Credentials(Part):
+    """A credential in place of a fixed key. `kind` is a row of `providers/credentials.py`, which
+    says what it needs; what it can find in the process's environment may be left out."""
+
+    kind: str
+    token: Secret | None = None
+    access_key_id: Secret | None = None
+    secret_access_key: Secret | None = None
+    session_token: Secret | None = None
+    profile: str | None = None
+    role_arn: str | None = None
+    session_name: str | None = None
+    tenant: str | None = None
+    client_id: str | None = None
+    client_secret: Secret | None = None
+    api_key: Secret | None = None
+    key_json: Secret | None = None
+    """A service account's key file, as text."""
+    file: str | None = None
+    """The path of the file that holds it: a service account's key, a profile's credentials, a web
+    identity's token."""
+
+
 class Provider(Part):
     """An upstream account. `kind` is a row of `providers/table.py`; what is set here wins over the
     row."""
@@ -106,6 +132,14 @@ class Provider(Part):
     kind: str
     base_url: str | None = None
     api_key: Secret | None = None
+    credentials: Credentials | None = None
+    """In place of `api_key`, where tokens are fetched or requests signed."""
+    region: Place | None = None
+    project: Place | None = None
+    location: Place | None = None
+    resource: Place | None = None
+    """Parts of the address, at providers that have such."""
+    api_version: Place | None = None
     headers: dict[str, Secret] = {}
     private_network: bool = False
     """Allow addresses of private ranges and of this machine (a local vLLM or Ollama)."""

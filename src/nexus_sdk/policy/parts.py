@@ -10,6 +10,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 TARGET = r"^[a-z0-9][a-z0-9._-]{0,63}/\S{1,200}$"
 TargetName = Annotated[str, Field(pattern=TARGET)]
 """`provider/model`: a provider of this policy and the model's name there."""
+PLACE = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"
+Place = Annotated[str, Field(pattern=PLACE)]
+"""A word of an address: a region, a project, a version."""
 Action = Literal["approve", "redact", "block"]
 RuleAction = Literal["approve", "redact", "block", "off"]
 Stage = Literal["request", "response"]

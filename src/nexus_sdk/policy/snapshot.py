@@ -12,9 +12,12 @@ from urllib.parse import urlsplit
 from nexus_sdk.compliance.hooks import Hook, Stage, actions_for
 from nexus_sdk.compliance.rules import built_in, load_pack, rule_from_expression, rule_from_words
 from nexus_sdk.mac import Mac
+from nexus_sdk.model import Credential
 from nexus_sdk.policy.defaults import compliance
 from nexus_sdk.providers.prices import Prices
+from nexus_sdk.providers.row import AUTH, Way
 from nexus_sdk.providers.table import TABLE, auth_headers
+from nexus_sdk.stages.adapting import NO_MANNERS, Manners
 from nexus_sdk.stages.admission import Gate, gate
 from nexus_sdk.stages.identity import KeyIndex
 from nexus_sdk.stages.limits import Limits, compile_limits
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Request, Target
     from nexus_sdk.policy import document as doc
     from nexus_sdk.policy.load import Loaded
+    from nexus_sdk.providers.table import Row
     from nexus_sdk.stages.cost import Rates
     from nexus_sdk.stages.reading import Call
 
@@ -46,13 +50,14 @@ _MAX_RETRY_RULES = 64
 class Account:
     """An upstream as the sending stage needs it. `own`: it is the caller's own, reached with the
     caller's headers.
-    `endpoints`: by endpoint key, the dialect and the path. `defaults`: headers that a caller may
-    set itself."""
+    `endpoints`: by endpoint key, how it is done there; `families`: of some models otherwise.
+    `defaults`: headers that a caller may set itself. `credential`: what a token or a signature is
+    made from. `manners`: what models there do otherwise."""
 
     name: str
     kind: str
     base_url: str
-    endpoints: Mapping[str, tuple[str, str]]
+    endpoints: Mapping[str, Way]
     headers: Headers = field(repr=False)
     defaults: frozenset[str] = frozenset()
     own: bool = False
@@ -61,6 +66,22 @@ class Account:
     connect_s: float = OWN_CONNECT_S
     read_s: float = OWN_READ_S
     total_s: float | None = None
+    families: tuple[tuple[Names, Mapping[str, Way]], ...] = ()
+    credential: Credential | None = field(default=None, repr=False)
+    manners: Manners = NO_MANNERS
+
+    def ways(self, model: str) -> Mapping[str, Way]:
+        """How operations with `model` are done there."""
+        for names, ways in self.families:
+            if model in names:
+                return ways
+        return self.endpoints
+
+    @property
+    def dialects(self) -> list[str]:
+        """All that it speaks."""
+        every = (self.endpoints, *(ways for _, ways in self.families))
+        return [way.dialect for ways in every for way in ways.values() if way.dialect]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +102,11 @@ class Snapshot:
     placeholder_mac: Mac
     health: Health = field(default_factory=Health)
     _retries: dict[int, doc.Retry] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def signs(self) -> bool:
+        """Does any provider want a token or a signature that has to be had first?"""
+        return any(account.credential is not None for account in self.accounts.values())
 
     def sticky(self, model: str) -> bool:
         """May the route of `model` depend on what the conversation begins with?"""
@@ -143,7 +169,7 @@ def _own(base_url: str, endpoint: str) -> Account:
         name=_own_name(base_url),
         kind="openai",
         base_url=base_url.rstrip("/"),
-        endpoints={endpoint: (row.dialect, row.suffix)} if row else {},
+        endpoints={endpoint: Way(row.dialect, row.suffix)} if row else {},
         headers={},
         own=True,
         stream_usage=True,
@@ -156,10 +182,7 @@ def compile_policy(loaded: Loaded, *, node: str, pepper: bytes, placeholder_key:
     """Raises BadPolicy for what only compiling shows."""
     policy = loaded.document
     accounts = {name: _account(name, provider) for name, provider in policy.providers.items()}
-    speaks = {
-        name: [dialect for dialect, _ in account.endpoints.values() if dialect]
-        for name, account in accounts.items()
-    }
+    speaks = {name: account.dialects for name, account in accounts.items()}
     request_hooks, response_hooks = _stages(loaded)
     return Snapshot(
         policy=policy,
@@ -179,21 +202,69 @@ def compile_policy(loaded: Loaded, *, node: str, pepper: bytes, placeholder_key:
 
 def _account(name: str, provider: doc.Provider) -> Account:
     row = TABLE[provider.kind]
+    words = addressed(row, provider)
     key = provider.api_key.get_secret_value() if provider.api_key else None
     own_headers = {n.lower(): value.get_secret_value() for n, value in provider.headers.items()}
     return Account(
         name=name,
         kind=row.name,
-        base_url=(provider.base_url or row.base_url).rstrip("/"),
-        endpoints=row.endpoints,
+        base_url=(provider.base_url or filled(base_url(row, words), words)).rstrip("/"),
+        endpoints=_filled(row.endpoints, words),
         headers=auth_headers(row, key) | own_headers,
         defaults=frozenset(row.headers) - own_headers.keys(),
         stream_usage=row.stream_usage if provider.stream_usage is None else provider.stream_usage,
-        private_network=provider.private_network,
+        private_network=provider.private_network
+        or (row.private_network and provider.base_url is None),
         connect_s=provider.timeouts.connect,
         read_s=provider.timeouts.read,
         total_s=provider.timeouts.total,
+        families=tuple(
+            (Names(family.models), _filled(family.endpoints, words)) for family in row.families
+        ),
+        credential=_credential(row, provider, words),
+        manners=Manners(row.quirks),
     )
+
+
+def addressed(row: Row, provider: doc.Provider) -> dict[str, str]:
+    """What the templates of the row are filled with."""
+    return {
+        name: given
+        for name, default in row.fields.items()
+        if (given := getattr(provider, name) or default)
+    }
+
+
+def base_url(row: Row, words: Mapping[str, str]) -> str:
+    """The row's address for these words, still a template."""
+    special = (row.base_urls.get(f"{name}={text}") for name, text in words.items())
+    return next((url for url in special if url), row.base_url)
+
+
+def filled(template: str, words: Mapping[str, str]) -> str:
+    for name, text in words.items():
+        template = template.replace(f"{{{name}}}", text)
+    return template
+
+
+def _filled(ways: Mapping[str, Way], words: Mapping[str, str]) -> dict[str, Way]:
+    return {
+        key: way._replace(path=filled(way.path, words), stream_path=filled(way.stream_path, words))
+        for key, way in ways.items()
+    }
+
+
+def _credential(row: Row, provider: doc.Provider, words: Mapping[str, str]) -> Credential | None:
+    given = provider.credentials
+    if given is None:
+        return None
+    secrets = given.model_dump(exclude={"kind"}, exclude_none=True, context=_PLAIN)
+    header, form = AUTH["bearer"]
+    fields = tuple(sorted({**secrets, **words}.items()))
+    return Credential(given.kind, fields, row.audience, header, form)
+
+
+_PLAIN = {"secret": str}
 
 
 def _stages(loaded: Loaded) -> tuple[Stage, Stage]:

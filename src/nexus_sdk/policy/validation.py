@@ -10,6 +10,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from nexus_sdk.policy.document import NODE_KINDS, TARGET, Name, Part, Policy
+from nexus_sdk.policy.parts import PLACE
 from nexus_sdk.policy.problems import Problem
 from nexus_sdk.spelling import did_you_mean
 
@@ -46,9 +47,11 @@ _REASONS = {
 }
 """By pydantic's error type; the braces are filled from the error's context."""
 
+_PLACE = "must be a word of an address: letters, digits, '.', '_', ':' and '-'"
 _NAME = next(field.pattern for field in get_args(Name)[1].metadata)
 _PATTERNS = {
     TARGET: "must be provider/model, like openai/gpt-4o-mini",
+    PLACE: _PLACE,
     _NAME: "must be a name: lower-case letters, digits, '.', '_' and '-', at most 64",
     r"^[0-9a-f]{64}$": "must be 64 hexadecimal digits, as `nexus keys add` writes them",
 }

@@ -52,10 +52,11 @@ MAX_HEADER_LIST = 1000
 
 def dialect_of(request: Request) -> Dialect:
     """The dialect in which this caller reads errors."""
-    if request.endpoint == "models" and "anthropic-version" in request.headers:
+    if request.endpoint in ("models", "model") and "anthropic-version" in request.headers:
         return DIALECTS["anthropic"]
     endpoint = ENDPOINTS.get(request.endpoint)
-    return DIALECTS[endpoint.dialect if endpoint and endpoint.dialect else PLAIN]
+    name = endpoint.dialect or endpoint.errors if endpoint else ""
+    return DIALECTS.get(name) or DIALECTS[PLAIN]
 
 
 def refusal(error: NexusError, trail: Trail) -> Answer:

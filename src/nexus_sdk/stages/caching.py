@@ -49,7 +49,8 @@ def key(
     if scope is None:
         return None
     places = sorted({(target.provider, target.model) for target in targets})
-    parts = (_LAYOUT, cache.scope, scope, policy_hash, ask.endpoint, ask.dialect, ask.stream)
+    form = ask.framing if ask.stream else None
+    parts = (_LAYOUT, cache.scope, scope, policy_hash, ask.endpoint, ask.dialect, ask.model, form)
     try:
         whole = orjson.dumps((*parts, places, body), option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a number of more than 64 bits, or half a surrogate pair

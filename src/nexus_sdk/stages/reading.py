@@ -12,8 +12,9 @@ from nexus_sdk.values import value
 from nexus_sdk.wire import estimates
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects import DIALECTS
-from nexus_sdk.wire.endpoints import ENDPOINTS
-from nexus_sdk.wire.json import parse, splice
+from nexus_sdk.wire.endpoints import ENDPOINTS, framing, located
+from nexus_sdk.wire.framing import SSE
+from nexus_sdk.wire.json import insert, parse, splice
 from nexus_sdk.wire.texts import Leaf, TextMap, leaves
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from nexus_sdk.model import Request
     from nexus_sdk.wire.dialect import Dialect
-    from nexus_sdk.wire.endpoints import Endpoint
+    from nexus_sdk.wire.endpoints import Endpoint, Found
     from nexus_sdk.wire.json import Json, Path
 
 ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
@@ -34,7 +35,8 @@ class Call:
     replaced.
 
     `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON
-    either. `input_chars` counts all texts as they came.
+    either. `input_chars` counts all texts as they came. `framing`: how the caller wants the events
+    of a stream (`wire/framing.py`).
     """
 
     request: Request
@@ -45,6 +47,7 @@ class Call:
     facts: Facts
     texts: tuple[Leaf, ...] = field(repr=False, default=())
     input_chars: int = 0
+    framing: str = SSE
 
     @property
     def input_tokens(self) -> int:
@@ -70,9 +73,40 @@ def read(request: Request) -> Call:
     dialect = DIALECTS[endpoint.dialect]
     _refuse_encoded(request)
     doc = parse(request.body, own_encoding=request.own_encoding)
+    if (found := located(endpoint, request.path)) is not None:
+        return _placed(request, dialect, doc, found)
     facts = dialect.read(doc)
     texts = tuple(leaves(doc, dialect.text))
     return Call(request, endpoint, dialect, doc, request.body, facts, texts, _chars(texts))
+
+
+def _placed(request: Request, dialect: Dialect, doc: Json, found: Found) -> Call:
+    """A call whose path says what its body may not: the model, and whether it streams. The path
+    wins, as at the services that have such paths."""
+    endpoint, body = found.endpoint, request.body
+    if not endpoint.bare and isinstance(doc, dict) and doc.get("model") != found.model:
+        named = ("model",)
+        body = (
+            splice(body, {named: found.model})
+            if "model" in doc
+            else insert(body, "model", found.model)
+        )
+        doc = {**doc, "model": found.model}
+    read_facts = dialect.read(doc)
+    streams = read_facts.stream if found.streams is None else found.streams
+    facts = replace(read_facts, model=found.model, stream=streams)
+    texts = tuple(leaves(doc, dialect.text))
+    return Call(
+        request,
+        endpoint,
+        dialect,
+        doc,
+        body,
+        facts,
+        texts,
+        _chars(texts),
+        framing(found, request.query),
+    )
 
 
 def _chars(texts: tuple[Leaf, ...]) -> int:
@@ -80,15 +114,24 @@ def _chars(texts: tuple[Leaf, ...]) -> int:
 
 
 def _other(request: Request, endpoint: Endpoint | None) -> Call:
+    named = _named(request, endpoint)
     if not request.body or "json" not in request.headers.get("content-type", "").lower():
-        return Call(request, endpoint, None, None, request.body, Facts(model=""))
+        return Call(request, endpoint, None, None, request.body, Facts(model=named))
     _refuse_encoded(request)
     doc = parse(request.body, own_encoding=request.own_encoding)
     found = doc if isinstance(doc, dict) else {}
-    model = found.get("model")
+    model = named or found.get("model")
     facts = Facts(model=model if isinstance(model, str) else "", stream=found.get("stream") is True)
     texts = tuple(leaves(doc, ANY_TEXT)) if isinstance(doc, dict | list) else ()
     return Call(request, endpoint, None, doc, request.body, facts, texts, _chars(texts))
+
+
+def _named(request: Request, endpoint: Endpoint | None) -> str:
+    """The model that the path of an unread operation names; of one that lists models, none."""
+    if endpoint is None or endpoint.kind == "list":
+        return ""
+    found = located(endpoint, request.path)
+    return found.model if found else ""
 
 
 def _refuse_encoded(request: Request) -> None:

@@ -80,6 +80,7 @@ _FAILURES: dict[FailureKind, _Kind] = {
     "refused_address": _Kind(
         "network", again=False, outcome=None
     ),  # our own rule, not the provider's state
+    "credentials": _Kind("401", again=False, outcome=None),  # no token was to be had for it
 }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nexus_sdk.model import Caller
 from nexus_sdk.values import value
+from nexus_sdk.wire.framing import SSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,8 +32,8 @@ class Ask:
     `model` is the name the caller asked for. `dialect` is the wire format it speaks. `origin` is
     the name under which the pipeline sends to the caller's own upstream, another one for another
     base URL (it is part of cache keys), empty when it has none. `prompt_hash` is stable for the
-    same conversation start. `draw` is random in [0, 1). `health` tells of a provider; None: all are
-    available.
+    same conversation start. `draw` is random in [0, 1). `framing` is that of a streamed answer.
+    `health` tells of a provider; None: all are available.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Ask:
     origin: str = ""
     prompt_hash: str = ""
     draw: float = 0.0
+    framing: str = SSE
     health: Callable[[str], Health] | None = None
 
 

@@ -5,25 +5,34 @@ from __future__ import annotations
 
 from dataclasses import field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from nexus_sdk.errors import Malformed, NotFound
 from nexus_sdk.model import Target, Upstream
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.fidelity import Report
+from nexus_sdk.wire.framing import FRAMINGS, SSE
 from nexus_sdk.wire.json import dumps, insert, splice
+from nexus_sdk.wire.members import edited
 from nexus_sdk.wire.shape import MISSHAPEN
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
     from nexus_sdk.policy.snapshot import Account
+    from nexus_sdk.providers.row import Way
+    from nexus_sdk.stages.adapting import Manner
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
     from nexus_sdk.wire.json import Json
 
-BRIDGES = ("chat", "messages", "responses")
-"""Conversations can go to any of these, in this order, where the target lacks the caller's own
-endpoint."""
+_BRIDGES = {
+    kind: tuple(row.key for row in ENDPOINTS.values() if row.kind == kind)
+    for kind in ("conversation", "embeddings", "rerank")
+}
+"""A call can go to any endpoint of its kind, in this order, where the target lacks the caller's
+own."""
 
 FORWARDED = frozenset(
     {
@@ -63,59 +72,89 @@ _PRIVATE = "x-nexus-"
 @value
 class Prepared:
     """`dialect` is what the answer will come in; None where no dialect reads it. `hide_usage`: the
-    stream will tell token counts that the caller did not ask for."""
+    stream will tell token counts that the caller did not ask for. `framing`: how it will frame its
+    events."""
 
     upstream: Upstream
     target: Target
     dialect: Dialect | None
     report: Report = field(default_factory=Report)
     hide_usage: bool = False
+    framing: str = SSE
 
 
 def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool) -> Prepared:
     """Raises Unsupported for what the target cannot express, NotFound when it has no such
     operation."""
-    report = Report()
     if call.dialect is None or call.endpoint is None:
-        return Prepared(
-            _upstream(call, account, call.request.path, call.body), target, None, report
-        )
-    endpoint = _endpoint(call, target, account)
-    dialect = DIALECTS[account.endpoints[endpoint][0]]
+        return _unread(call, target, account)
+    way = _way(call, target, account)
+    dialect = DIALECTS[way.dialect]
+    manner = account.manners.of(dialect.name, target.model)
+    report = manner.report()
     if dialect is call.dialect:
         doc = dialect.strip_foreign(call.doc, report)
-        body = _same(call, doc, target)
+        body, doc = _adapted(_same(call, doc, target), doc, manner, report)
     else:
         doc = _translated(call, call.dialect, dialect, target, report)
+        doc, _ = manner.adapted(doc, report)
         body = dumps(doc)
     if refuse_drops:
         report.refuse_drops()
     hide = False
     if dialect.name == "openai_chat" and call.facts.stream and account.stream_usage:
         body, hide = _asking_for_usage(body, doc, report)
-    upstream = _upstream(call, account, account.endpoints[endpoint][1], body)
-    return Prepared(upstream, target, dialect, report, hide)
+    framing = call.framing if account.own else way.framing
+    upstream = _upstream(call, account, _path(call, target, account, way), body, framing)
+    return Prepared(upstream, target, dialect, report, hide, framing)
 
 
-def _endpoint(call: Call, target: Target, account: Account) -> str:
+def _unread(call: Call, target: Target, account: Account) -> Prepared:
+    """What no dialect reads goes on as it came, to where the target has this operation."""
+    path, body = call.request.path, call.body
+    if call.endpoint is not None and not account.own:
+        path = _path(call, target, account, _way(call, target, account))
+        named = isinstance(call.doc, dict) and isinstance(call.doc.get("model"), str)
+        if named and call.facts.model != target.model:
+            body = splice(body, {("model",): target.model})
+    return Prepared(_upstream(call, account, path, body), target, None)
+
+
+def _way(call: Call, target: Target, account: Account) -> Way:
     assert call.endpoint is not None
-    key = call.endpoint.key
-    if key in account.endpoints:
-        return key
-    bridge = next((b for b in BRIDGES if b in account.endpoints), None) if key in BRIDGES else None
-    if bridge is None:
-        raise NotFound(
-            f"provider {target.provider!r} has no {key} operation; route {target.model!r} elsewhere"
-        )
-    return bridge
+    ways, endpoint = account.ways(target.model), call.endpoint
+    if (way := ways.get(endpoint.key)) is not None:
+        return way
+    for bridge in _BRIDGES.get(endpoint.kind, ()) if call.dialect is not None else ():
+        if bridge in ways:
+            return ways[bridge]
+    raise NotFound(
+        f"provider {target.provider!r} has no {endpoint.key} operation; "
+        f"route {target.model!r} elsewhere"
+    )
+
+
+def _path(call: Call, target: Target, account: Account, way: Way) -> str:
+    """Below the base URL. The caller's own upstream gets the path as it came, however the model's
+    name is spelled in it."""
+    assert call.endpoint is not None
+    if account.own and call.endpoint.key == call.request.endpoint:
+        return call.request.path
+    path = way.stream_path if call.facts.stream and way.stream_path else way.path
+    if "{model}" not in path:
+        return path
+    return path.replace("{model}", quote(target.model, safe=way.plain))
 
 
 def _translated(
     call: Call, source: Dialect, dialect: Dialect, target: Target, report: Report
 ) -> Json:
+    assert call.endpoint is not None
+    told: dict[str, Json] = {"model": target.model}
+    if call.endpoint.bare and call.facts.stream:
+        told["stream"] = True
     try:
-        chat = source.decode_request(call.doc) | {"model": target.model}
-        return dialect.encode_request(chat, report)
+        return dialect.encode_request(source.decode_request(call.doc) | told, report)
     except MISSHAPEN as err:
         raise Malformed(
             f"the request has not the shape of {source.name}, and cannot be translated for "
@@ -126,10 +165,22 @@ def _translated(
 def _same(call: Call, doc: Json, target: Target) -> bytes:
     """The caller's own bytes, with the model's name at the target where it differs. `doc` is
     another document than the caller's only where another vendor's reasoning had to go."""
+    assert call.endpoint is not None
     body = call.body if doc is call.doc else dumps(doc)
-    if target.model == call.facts.model:
+    if target.model == call.facts.model or call.endpoint.bare:
         return body
+    if "model" not in doc:
+        return insert(body, "model", target.model)
     return splice(body, {("model",): target.model})
+
+
+def _adapted(body: bytes, doc: Json, manner: Manner, report: Report) -> tuple[bytes, Json]:
+    """The body with what the target does otherwise, and every other byte as it was. `doc` is what
+    `body` says, but for the model's name."""
+    if not manner.quirks:
+        return body, doc
+    doc, changes = manner.adapted(doc, report)
+    return edited(body, changes), doc
 
 
 def _asking_for_usage(body: bytes, doc: Json, report: Report) -> tuple[bytes, bool]:
@@ -145,7 +196,7 @@ def _asking_for_usage(body: bytes, doc: Json, report: Report) -> tuple[bytes, bo
     return insert(body, "stream_options", wanted), True
 
 
-def _upstream(call: Call, account: Account, path: str, body: bytes) -> Upstream:
+def _upstream(call: Call, account: Account, path: str, body: bytes, framing: str = SSE) -> Upstream:
     request = call.request
     patience = request.patience
     # A provider of the policy gets nothing that could name the caller, and a query may hold a key.
@@ -160,6 +211,8 @@ def _upstream(call: Call, account: Account, path: str, body: bytes) -> Upstream:
         read_s=_patient(patience.read_s, account.read_s),
         total_s=patience.total_s if patience.total_s is not None else account.total_s,
         private_network=account.private_network,
+        credential=account.credential,
+        streams_as="" if framing == SSE else FRAMINGS[framing].content_type,
     )
 
 

@@ -1,48 +1,277 @@
-"""Which paths carry a wire format that we read."""
+"""Which paths carry a wire format that we read, and what a path says of its request: the model, and
+whether the answer streams.
+
+Sources: the API references of OpenAI (platform.openai.com), Azure OpenAI (learn.microsoft.com,
+"Azure OpenAI in Microsoft Foundry Models REST API reference"), Anthropic (docs.anthropic.com),
+Gemini (ai.google.dev/api), Bedrock Runtime (docs.aws.amazon.com, Converse and ConverseStream),
+Cohere (docs.cohere.com) and Voyage (docs.voyageai.com).
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
+
+from nexus_sdk.errors import Malformed
+from nexus_sdk.values import value
+from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.framing import FRAMINGS, SSE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
+
+type Kind = Literal["", "conversation", "embeddings", "rerank", "list"]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One operation. `suffix` is the path below a base URL; `dialect` is empty where no body is
-    translated."""
+    """One operation. `suffix` is its usual path below a base URL, with `{model}` where the path
+    names the model; `dialect` is empty where no body is translated.
+
+    `kind`: operations of one kind stand in for each other, by translation. `bare`: the dialect's
+    requests say neither which model they are for nor whether they stream, because the path does.
+    `errors`: the dialect that tells errors where none reads bodies.
+    """
 
     key: str
     method: str
     suffix: str
     dialect: str = ""
+    kind: Kind = ""
+    bare: bool = False
+    errors: str = ""
 
 
-_ROWS = (
-    Endpoint("chat", "POST", "/chat/completions", "openai_chat"),
-    Endpoint("responses", "POST", "/responses", "openai_responses"),
-    Endpoint("embeddings", "POST", "/embeddings", "openai_embeddings"),
-    Endpoint("messages", "POST", "/messages", "anthropic"),
-    Endpoint("models", "GET", "/models"),
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One path of an operation. `served`: what may stand before it at a door of our own, as an
+    expression; in process anything may. `streams`: what the path says of it, None when the body
+    does. `framing`: how the events of a stream are framed (`wire/framing.py`); a query of `alt=sse`
+    asks for server-sent events instead."""
+
+    key: str
+    suffix: str
+    served: str = "/v1|/openai/v1"
+    streams: bool | None = None
+    framing: str = SSE
+
+
+@value
+class Found:
+    """An operation's path, taken apart: `base` and `suffix` together are the path. `model` is
+    decoded, and empty when the path names none. `served`: a door of our own has it there."""
+
+    endpoint: Endpoint
+    base: str
+    suffix: str
+    model: str = ""
+    streams: bool | None = None
+    framing: str = SSE
+    served: bool = False
+
+
+ROWS = (
+    Endpoint("chat", "POST", "/chat/completions", "openai_chat", "conversation"),
+    Endpoint("messages", "POST", "/messages", "anthropic", "conversation"),
+    Endpoint("responses", "POST", "/responses", "openai_responses", "conversation"),
+    Endpoint("embeddings", "POST", "/embeddings", "openai_embeddings", "embeddings"),
+    Endpoint(
+        "generate_content",
+        "POST",
+        "/models/{model}:generateContent",
+        "gemini",
+        "conversation",
+        bare=True,
+    ),
+    Endpoint("converse", "POST", "/model/{model}/converse", "bedrock", "conversation", bare=True),
+    Endpoint("cohere_chat", "POST", "/v2/chat", "cohere", "conversation"),
+    Endpoint("completions", "POST", "/completions", "openai_completions", "conversation"),
+    Endpoint("cohere_embed", "POST", "/v2/embed", "cohere_embed", "embeddings"),
+    Endpoint(
+        "batch_embed_contents",
+        "POST",
+        "/models/{model}:batchEmbedContents",
+        "gemini_batch_embed",
+        "embeddings",
+        bare=True,
+    ),
+    Endpoint(
+        "embed_content",
+        "POST",
+        "/models/{model}:embedContent",
+        "gemini_embed",
+        "embeddings",
+        bare=True,
+    ),
+    Endpoint("rerank", "POST", "/v2/rerank", "cohere_rerank", "rerank"),
+    Endpoint("voyage_rerank", "POST", "/rerank", "voyage_rerank", "rerank"),
+    Endpoint("count_tokens", "POST", "/messages/count_tokens", errors="anthropic"),
+    Endpoint(
+        "count_content_tokens",
+        "POST",
+        "/models/{model}:countTokens",
+        bare=True,
+        errors="gemini",
+    ),
+    Endpoint("moderations", "POST", "/moderations", "openai_moderations"),
+    Endpoint("models", "GET", "/models", kind="list"),
+    Endpoint("model", "GET", "/models/{model}", kind="list", bare=True),
+    Endpoint("gemini_models", "GET", "/v1beta/models", kind="list", errors="gemini"),
+    Endpoint(
+        "gemini_model", "GET", "/v1beta/models/{model}", kind="list", bare=True, errors="gemini"
+    ),
 )
 
-ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({row.key: row for row in _ROWS})
+_GOOGLE = (
+    "/v1|/v1beta|/v1beta1"
+    "|/(?:v1|v1beta1)/projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+/publishers/google"
+)
+"""The Gemini API, and Vertex AI's of the same shape."""
+_AZURE = "/openai"
 
-_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,=:@-]+)+", re.ASCII)
+ROUTES = (
+    Route("chat", "/deployments/{model}/chat/completions", _AZURE),
+    Route("embeddings", "/deployments/{model}/embeddings", _AZURE),
+    Route("completions", "/deployments/{model}/completions", _AZURE),
+    Route("responses", "/deployments/{model}/responses", _AZURE),
+    Route("generate_content", "/models/{model}:generateContent", _GOOGLE, streams=False),
+    Route(
+        "generate_content",
+        "/models/{model}:streamGenerateContent",
+        _GOOGLE,
+        streams=True,
+        framing="json_array",
+    ),
+    Route("count_content_tokens", "/models/{model}:countTokens", _GOOGLE),
+    Route("embed_content", "/models/{model}:embedContent", _GOOGLE),
+    Route("batch_embed_contents", "/models/{model}:batchEmbedContents", _GOOGLE),
+    Route("converse", "/model/{model}/converse", "|/bedrock", streams=False),
+    Route(
+        "converse",
+        "/model/{model}/converse-stream",
+        "|/bedrock",
+        streams=True,
+        framing="aws_events",
+    ),
+    Route("count_tokens", "/messages/count_tokens", "/v1|/anthropic/v1"),
+    Route("messages", "/messages", "/v1|/anthropic/v1"),
+    Route("chat", "/chat/completions"),
+    Route("completions", "/completions"),
+    Route("responses", "/responses"),
+    Route("embeddings", "/embeddings"),
+    Route("moderations", "/moderations"),
+    Route("cohere_chat", "/v2/chat", ""),
+    Route("cohere_embed", "/v2/embed", ""),
+    Route("rerank", "/v2/rerank", ""),
+    Route("voyage_rerank", "/rerank", "/v1"),
+    Route("gemini_models", "/v1beta/models", ""),
+    Route("gemini_model", "/v1beta/models/{model}", ""),
+    Route("models", "/models", "/v1|/openai/v1|/anthropic/v1"),
+    Route("model", "/models/{model}", "/v1|/openai/v1|/anthropic/v1"),
+)
+"""The first that fits holds. What stands in an operation's more particular path comes before what
+the end of it would match."""
+
+
+def _known(row: Endpoint) -> bool:
+    return not row.dialect or row.dialect in DIALECTS
+
+
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({row.key: row for row in ROWS if _known(row)})
+"""Those whose dialect there is."""
+
+MAX_PATH_CHARS = 2048
+"""Longer ones name nothing; an ARN, escaped, has some 150."""
+_PLAIN = r"[A-Za-z0-9._~!$&'()*+,=:@-]"
+_PLAIN_PATH = rf"(?:/(?!\.{{1,2}}(?:/|$)){_PLAIN}+)"
 """Segments of RFC 3986's unreserved and delimiting characters, but for `;` and escapes: servers
 disagree on what `//`, `..`, `%2e`, `\\` and `;` mean, so a path that holds one names nothing."""
+_MODEL = r"(?P<model>(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~@+:-]|%3[Aa]|%2[Ff]|%40)+)"
+"""The one segment that may hold escapes, of the three characters that models' names have and that
+clients escape in a segment: `:` (botocore does), `/` (an ARN, `org/name`) and `@`. They are decoded
+once. Any other escape has a second reading or no need, so the path names nothing."""
+_NO_NAME = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)")
+"""Empty and dot segments of a decoded name: joined to a path again, it would be another path."""
 
 
-def match(method: str, path: str) -> Endpoint | None:
-    """The endpoint of a request, whatever stands before its suffix (`/v1`, `/openai/v1`, nothing);
-    None for any other. `path` has no query. Letter case counts."""
-    if _PLAIN_PATH.fullmatch(path) is None:
+def _expression(suffix: str) -> re.Pattern[str]:
+    before, found, after = suffix.partition("{model}")
+    ends = re.escape(before) + (_MODEL + re.escape(after) if found else "")
+    return re.compile(f"(?P<base>{_PLAIN_PATH}*)(?P<suffix>{ends})", re.ASCII)
+
+
+class Paths:
+    """The routes of some operations. `framings`: those that there are; a route that needs another
+    one is left out."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint], framings: Container[str]) -> None:
+        self._rows = tuple(
+            (
+                route,
+                endpoints[route.key],
+                _expression(route.suffix),
+                re.compile(route.served, re.ASCII),
+            )
+            for route in ROUTES
+            if route.key in endpoints and route.framing in framings
+        )
+        self._remembered = lru_cache(maxsize=1024)(self._found)
+
+    def match(self, method: str, path: str) -> Found | None:
+        """The operation of a request, whatever stands before its suffix (`/v1`, `/openai/v1`,
+        nothing); None for any other. `path` is as it was sent, without its query. Letter case
+        counts."""
+        return self._remembered(method, path) if len(path) <= MAX_PATH_CHARS else None
+
+    def served(self) -> tuple[str, ...]:
+        """`METHOD /path` of every operation at a door of our own, each at its first place."""
+        return tuple(
+            f"{endpoint.method} {route.served.partition('|')[0]}{route.suffix}"
+            for route, endpoint, _, _ in self._rows
+        )
+
+    def _found(self, method: str, path: str) -> Found | None:
+        for route, endpoint, expression, served in self._rows:
+            if endpoint.method != method or (parts := expression.fullmatch(path)) is None:
+                continue
+            model = unquote(parts.groupdict().get("model") or "")
+            if model and _NO_NAME.search(model):
+                return None
+            return Found(
+                endpoint,
+                parts["base"],
+                parts["suffix"],
+                model,
+                route.streams,
+                route.framing,
+                served=served.fullmatch(parts["base"]) is not None,
+            )
         return None
-    for row in _ROWS:
-        if row.method == method and path.endswith(row.suffix):
-            return row
+
+
+PATHS = Paths(ENDPOINTS, FRAMINGS)
+match = PATHS.match
+
+
+def framing(found: Found, query: str) -> str:
+    """How the caller wants a stream's events framed."""
+    return SSE if "alt=sse" in query.split("&") else found.framing
+
+
+def located(endpoint: Endpoint, path: str) -> Found | None:
+    """What the path of a request to `endpoint` says beyond that; None for a plain path, which says
+    nothing. `path`: from the suffix on. Raises Malformed when it ought to say more than it does."""
+    if path == endpoint.suffix and not endpoint.bare:
+        return None
+    found = match(endpoint.method, path)
+    if found is not None and found.endpoint is endpoint and found.model:
+        return found
+    if endpoint.bare:
+        raise Malformed(
+            f"the path names no model; it must end like {endpoint.suffix}", param="model"
+        )
     return None

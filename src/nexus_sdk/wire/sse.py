@@ -35,7 +35,7 @@ class StreamEvent:
         if self.raw is not None:
             return self.raw
         head = b"event: " + self.name.encode() + b"\n" if self.name else b""
-        return head + b"data: " + self.data + b"\n\n"
+        return head + b"data: " + self.data.replace(b"\n", b"\ndata: ") + b"\n\n"
 
     def __repr__(self) -> str:
         return f"StreamEvent({self.name!r}, {len(self.data)} bytes)"
@@ -126,4 +126,6 @@ def _parse(block: bytes, plain: frozenset[str]) -> StreamEvent | None:
     data, called = b"\n".join(lines), name.decode("utf-8", "replace")
     if not data.strip() and not (data and called in plain):
         return None
-    return StreamEvent(called, data, raw=block.strip(b"\n") + b"\n\n")
+    raw = block.strip(b"\n") + b"\n\n"
+    # At the head of a stream that is passed on, such a line would lose its mark, and be read.
+    return StreamEvent(called, data, raw=None if raw.startswith(_BOM) else raw)

@@ -9,6 +9,8 @@ import pytest
 
 from nexus_sdk.errors import BadPolicy
 from nexus_sdk.policy.load import load_policy
+from nexus_sdk.providers.table import TABLE
+from nexus_sdk.wire.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,11 @@ def _cases() -> Iterator[tuple[str, str, list[str]]]:
     text = Path(__file__).with_name("bad_documents.txt").read_text(encoding="utf-8")
     for case in text.split("\n== ")[1:]:
         name, _, rest = case.partition("\n")
-        document, *expected = rest.rstrip("\n").split("\n=> ")
+        document, *problems = rest.rstrip("\n").split("\n=> ")
+        expected = [
+            text.replace("<kinds>", ", ".join(TABLE)).replace("<endpoints>", ", ".join(ENDPOINTS))
+            for text in problems
+        ]
         yield name, document + "\n", expected
 
 

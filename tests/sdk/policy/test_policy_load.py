@@ -294,6 +294,18 @@ def test_own_providers_keep_the_environments_out_unless_a_target_names_them() ->
     assert list(load(text, **both).providers) == ["o", "anthropic"]
 
 
+def test_a_target_brings_its_vendor_when_the_vendor_s_own_variable_is_set() -> None:
+    text = "routing: {models: {m: {fallback: [groq/x, mistral/y]}}}\n"
+    keys = {"GROQ_API_KEY": CANARY, "MISTRAL_API_KEY": CANARY, "XAI_API_KEY": CANARY}
+    policy = load(text, **keys)
+    assert list(policy.providers) == ["mistral", "groq"]
+    assert {provider.kind for provider in policy.providers.values()} == {"mistral", "groq"}
+    assert load(None, **keys).providers == {}
+    named = "routing: {models: {m: {conditional: [{when: {model: [groq]}, then: mistral/y}]}}}\n"
+    assert list(load(named, **keys).providers) == ["mistral"]
+    assert "add it, or set GROQ_API_KEY" in problems(text, MISTRAL_API_KEY="x")[0]
+
+
 def test_a_provider_that_is_defined_is_not_the_environments() -> None:
     policy = load("providers: {openai: {kind: openai, api_key: own}}\n", OPENAI_API_KEY=CANARY)
     key = policy.providers["openai"].api_key

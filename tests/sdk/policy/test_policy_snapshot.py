@@ -9,6 +9,7 @@ import pytest
 from tests.playbook import chat, snapshot
 
 from nexus_sdk.model import Origin, Target
+from nexus_sdk.providers.row import Way
 from nexus_sdk.stages.reading import read
 
 PROVIDERS: dict[str, Any] = {
@@ -16,7 +17,7 @@ PROVIDERS: dict[str, Any] = {
         "kind": "openai",
         "base_url": "https://azure.example/v1/",
         "api_key": "azure-key",
-        "headers": {"X-Team": "red"},
+        "headers": {"X-Team": "vermilion"},
         "timeouts": {"connect": 1, "read": 2, "total": 3},
     },
     "claude": {"kind": "anthropic", "api_key": "claude-key"},
@@ -41,10 +42,10 @@ def test_a_provider_of_the_policy_is_an_account() -> None:
         "openai",
         "https://azure.example/v1",
     )
-    assert account.headers == {"authorization": "Bearer azure-key", "x-team": "red"}
+    assert account.headers == {"authorization": "Bearer azure-key", "x-team": "vermilion"}
     assert (account.connect_s, account.read_s, account.total_s) == (1, 2, 3)
     assert (account.own, account.private_network, account.stream_usage) == (False, False, True)
-    assert account.endpoints["chat"] == ("openai_chat", "/chat/completions")
+    assert account.endpoints["chat"] == Way("openai_chat", "/chat/completions")
 
 
 def test_its_row_stands_in_for_what_it_does_not_say() -> None:
@@ -75,7 +76,7 @@ def test_the_caller_s_own_upstream_is_an_account_without_credentials() -> None:
     account = taken.account(Target(name, "m"), read(request))
     assert (account.name, account.own, account.headers) == (name, True, {})
     assert account.base_url == "https://me:pass@Up.Example:8443/v1"
-    assert account.endpoints == {"chat": ("openai_chat", "/chat/completions")}
+    assert account.endpoints == {"chat": Way("openai_chat", "/chat/completions")}
     assert account.private_network, "the address is the application's own choice"
     assert taken.account(Target(name, "m"), read(request)) is account
     assert taken.origin_name(replace(request, origin=None)) == ""
@@ -216,7 +217,7 @@ def test_only_a_route_with_a_choice_needs_the_conversation_s_hash() -> None:
 def test_it_shows_no_secret_and_does_not_change() -> None:
     taken = snapshot({"providers": PROVIDERS})
     shown = repr(taken) + repr(taken.accounts)
-    for secret in ("azure-key", "claude-key", "red", "kkkk"):
+    for secret in ("azure-key", "claude-key", "vermilion", "kkkk"):
         assert secret not in shown
     with pytest.raises(FrozenInstanceError):
         taken.hash = ""  # type: ignore[misc]

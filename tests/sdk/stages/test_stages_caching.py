@@ -48,7 +48,14 @@ def test_equal_requests_have_one_key() -> None:
 def test_the_key_is_the_same_in_every_process() -> None:
     """Nodes that share a store share their answers; a changed layout must be a decision."""
     many = tuple(Target(provider, model) for provider in "abc" for model in "xy")
-    assert keyed(targets=many) == "120129fa4cc580ceb7ccbac2aa2fabdd73fd6183d7acaaec8c36c5e96cf6d0ba"
+    assert keyed(targets=many) == "6ed7c669ee8371eb52423947dd35238f11c7ee191a0966c911bc5e9c5ac9020f"
+
+
+def test_a_stream_s_framing_is_in_the_key() -> None:
+    """Stored streams are bytes."""
+    stream = replace(ASK, stream=True)
+    assert keyed(ask=stream) != keyed(ask=replace(stream, framing="json_array"))
+    assert keyed() == keyed(ask=replace(ASK, framing="json_array"))
 
 
 def other(caller: Caller, **more: Any) -> Ask:
@@ -65,6 +72,7 @@ def other(caller: Caller, **more: Any) -> Ask:
         {"targets": (Target("a", "x"), Target("b", "z"))},
         {"ask": other(replace(ALICE, key_id="k2"))},
         {"ask": replace(ASK, stream=True)},
+        {"ask": replace(ASK, model="another")},
         {"ask": replace(ASK, endpoint="responses")},
         {"ask": replace(ASK, dialect="anthropic")},
         {"cache": Cache(enabled=True, scope="user")},

@@ -68,8 +68,9 @@ def test_lasting_faults_of_a_target_are_tried_elsewhere_at_once(code: int, fault
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_failure_has_its_fault(kind: FailureKind) -> None:
-    again = kind not in ("tls", "refused_address")
-    fault: Fault = "timeout" if kind == "timeout" else "network"
+    again = kind not in ("tls", "refused_address", "credentials")
+    faults: dict[str, Fault] = {"timeout": "timeout", "credentials": "401"}
+    fault = faults.get(kind, "network")
     failure = Failure(kind, "x")
     assert after(1, failure, RETRY, draw=0.5, now=NOW) == (
         Again(0.5) if again else NextTarget(fault)

@@ -13,6 +13,7 @@ from tests.playbook import UPSTREAM, chat
 from nexus_sdk.errors import Malformed, NotFound, Unsupported
 from nexus_sdk.model import Origin, Patience, Request, Target
 from nexus_sdk.policy.snapshot import Account
+from nexus_sdk.providers.row import Way
 from nexus_sdk.stages.reading import read
 from nexus_sdk.stages.sending import FORWARDED, WITHHELD, patience_retries, prepare
 from nexus_sdk.wire.dialects import DIALECTS
@@ -21,7 +22,7 @@ from nexus_sdk.wire.json import dumps
 if TYPE_CHECKING:
     from nexus_sdk.stages.sending import Prepared
 
-CHAT = {"chat": ("openai_chat", "/chat/completions")}
+CHAT = {"chat": Way("openai_chat", "/chat/completions")}
 OWN = Account("@up", "openai", UPSTREAM, CHAT, {}, own=True)
 VENDOR = Account(
     "vendor",
@@ -35,7 +36,7 @@ CLAUDE = Account(
     "claude",
     "anthropic",
     "https://claude.example",
-    {"messages": ("anthropic", "/v1/messages")},
+    {"messages": Way("anthropic", "/v1/messages")},
     {"x-api-key": "claude-key", "anthropic-version": "2023-06-01"},
     defaults=frozenset({"anthropic-version"}),
 )
@@ -153,16 +154,16 @@ def test_a_conversation_takes_the_first_bridge_there_is(
     endpoints: tuple[str, ...], taken: str
 ) -> None:
     rows = {
-        "chat": ("openai_chat", "/c"),
-        "messages": ("anthropic", "/m"),
-        "responses": ("openai_responses", "/r"),
+        "chat": Way("openai_chat", "/c"),
+        "messages": Way("anthropic", "/m"),
+        "responses": Way("openai_responses", "/r"),
     }
     account = replace(VENDOR, endpoints={name: rows[name] for name in endpoints})
     request = messages() if "messages" not in endpoints else chat()
-    assert prepared(request, account).upstream.url.endswith(rows[taken][1])
+    assert prepared(request, account).upstream.url.endswith(rows[taken].path)
 
 
-@pytest.mark.parametrize("endpoints", [{}, {"embeddings": ("openai_embeddings", "/embeddings")}])
+@pytest.mark.parametrize("endpoints", [{}, {"embeddings": Way("openai_embeddings", "/embeddings")}])
 def test_a_target_without_the_operation_is_told_by_name(endpoints: Any) -> None:
     with pytest.raises(NotFound, match="provider 'vendor' has no chat operation"):
         prepared(chat(), replace(VENDOR, endpoints=endpoints))

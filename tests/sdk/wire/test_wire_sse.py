@@ -105,6 +105,7 @@ def test_cuts_do_not_matter(stream: bytes, places: list[int]) -> None:
 
 
 @given(SOUP)
+@example(b"\n" + BOM + b"data: \ndata: x")
 def test_what_it_writes_it_reads(stream: bytes) -> None:
     written = b"".join(wire for _, _, wire in decode([stream]))
     assert read(written) == read(stream)

@@ -135,7 +135,8 @@ class Talk:
     def is_stream(self) -> bool:
         """A success of a content type that is streamed on."""
         kind = self.reader.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return 200 <= self.reader.status < 300 and kind in STREAM_TYPES
+        known = kind in STREAM_TYPES or kind == self._upstream.streams_as != ""
+        return 200 <= self.reader.status < 300 and known
 
     async def whole(self) -> Response:
         """The response with all of its body."""

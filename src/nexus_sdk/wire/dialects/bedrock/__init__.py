@@ -39,6 +39,7 @@ DIALECT = Dialect(
     stream_error=errors.in_stream,
     stream_usage=response.usage,
     resequencer=as_they_are,
+    trailing=True,
 )
 
 __all__ = ["DIALECT"]

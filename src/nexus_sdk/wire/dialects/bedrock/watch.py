@@ -78,5 +78,5 @@ def delta(channel: Channel, text: str, like: Json) -> StreamEvent:  # noqa: ARG0
 
 
 def terminal(event: StreamEvent) -> bool:
-    """`metadata` is the last event of a whole stream, after `messageStop`."""
-    return event.name == "metadata" or errors.in_stream(event) is not None
+    """A stream is whole with `messageStop`; `metadata`, with the counts, comes after it."""
+    return event.name in {"messageStop", "metadata"} or errors.in_stream(event) is not None
