@@ -42,12 +42,7 @@ class Decoder:
             return self._LIFE[kind](self, doc)
         if kind in _TEXTS:
             return self._text(doc, *_TEXTS[kind])
-        return [] if self._is_structure(kind, doc) else [self._head.native(NAME, doc)]
-
-    @staticmethod
-    def _is_structure(kind: str, doc: Json) -> bool:
-        """Does the event follow from the others? A second part of a summary does not."""
-        return kind in _STRUCTURE and not (kind == _SUMMARY_PART and doc.get("summary_index"))
+        return [] if kind in _STRUCTURE else [self._head.native(NAME, doc)]
 
     def close(self) -> list[Json]:
         return []
@@ -81,7 +76,9 @@ class Decoder:
             lead = "\n\n" if first and self._thought else ""
             self._thought = True
             raw = _RAW if self._raw else {}
-            return [self._head.chunk({"reasoning_content": lead + text} | raw)]
+            told = self._head.chunk({"reasoning_content": lead + text} | raw)
+            begins = first and key[2]
+            return [self._head.native(NAME, {"type": _SUMMARY_PART}), told] if begins else [told]
         if kind == "text":
             self._starts.setdefault(key, self._length)
             self._length += len(text)

@@ -156,7 +156,7 @@ class Encoder:
             text = text.removeprefix("\n\n")
         self._thought = True
         if self._thought_part and self._thinking is not None:
-            self._thinking.part("summary")
+            self._thinking.part("content" if self._raw else "summary")
             text = text.removeprefix("\n\n")
         self._thought_part = False
         if text:
