@@ -135,6 +135,21 @@ def _store_untold(doc: Json) -> Json:
     return doc | {"store": bool(doc.get("store"))}
 
 
+def _counted(doc: Json) -> Json:
+    told = doc.get("usage")
+    return doc | {"usage": _no_zeros(told)} if isinstance(told, dict) else doc
+
+
+def _no_zeros(counts: Json) -> Json:
+    """Without counts of zero, and without details that have none but those."""
+    told = {
+        key: _no_zeros(value) if type(value) is dict else value for key, value in counts.items()
+    }
+    return {
+        key: value for key, value in told.items() if value not in (0, {}) or type(value) is bool
+    }
+
+
 def _output(doc: Json) -> Json:
     def change(node: Json) -> Json:
         kind = node.get("type")
@@ -142,9 +157,9 @@ def _output(doc: Json) -> Json:
             return _drop(node, logprobs=[], annotations=[])
         if kind in {"message", "function_call", "custom_tool_call"}:
             return _drop(node, status="completed")
-        return _drop(node, cache_write_tokens=0)
+        return node
 
-    return _each(doc, change)
+    return _counted(_each(doc, change))
 
 
 def _unpadded(events: Json) -> Json:
@@ -156,7 +171,11 @@ def _named_by_type(events: Json) -> Json:
 
 
 def _output_events(events: Json) -> Json:
-    return [[name, no_nulls(_output(_drop(doc, logprobs=[])))] for name, doc in events]
+    told = [[name, no_nulls(_output(_drop(doc, logprobs=[])))] for name, doc in events]
+    return [
+        [name, doc | {"response": _counted(doc["response"])} if "response" in doc else doc]
+        for name, doc in told
+    ]
 
 
 def _sealed_once(events: Json) -> Json:
@@ -196,6 +215,7 @@ RULES = (
          _store_untold),
     Rule("a function that does not say `strict` is told as it is", "request", _RESPONSES,
          lambda doc: _each(doc, lambda node: _drop(node, strict=False))),
+    Rule("a count of zero may go untold", "answer", ("anthropic", "bedrock", "cohere"), _counted),
     Rule("the first candidate's index and a count of zero may go untold", "answer", ("gemini",),
          lambda doc: _each(doc, lambda node: _drop(node, index=0, candidatesTokenCount=0))),
     Rule("`embeddingsByType` repeats `embedding`", "answer", ("titan_embed",),

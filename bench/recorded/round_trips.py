@@ -33,7 +33,10 @@ def canonical_request(exchange: Exchange) -> Json:
 
 
 def reply_to(exchange: Exchange) -> Reply:
-    return Reply(exchange.request or {}, "request", exchange.model or "model", 1)
+    """To a caller who asks for the counts of a stream: some providers tell them unasked."""
+    asked = exchange.request or {}
+    options = (asked.get("stream_options") or {}) | {"include_usage": True}
+    return Reply(asked | {"stream_options": options}, "request", exchange.model or "model", 1)
 
 
 def request(exchange: Exchange) -> list[Difference]:

@@ -152,12 +152,14 @@ class Client:
 
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
-        self.doc: Any = {"model": "m"} | {
+        lists: Any = {
             "openai_responses": {"input": [], "tools": [_RESPONSES_TOOL]},
             "anthropic": {"messages": [], "max_tokens": 99, "tools": [_ANTHROPIC_TOOL]},
             "gemini": {"contents": [], "tools": [{"functionDeclarations": [_NAMED]}]},
             "bedrock": {"messages": [], "toolConfig": {"tools": [_BEDROCK_TOOL]}},
-        }.get(dialect, {"messages": [], "tools": [_CHAT_TOOL]})
+        }
+        own: Any = lists.get(dialect, {"messages": [], "tools": [_CHAT_TOOL]})
+        self.doc: Any = {**own, "model": "m"}
         self._turns = self.doc[
             {"openai_responses": "input", "gemini": "contents"}.get(dialect, "messages")
         ]
@@ -172,14 +174,7 @@ class Client:
 
     def take(self, shown: Any) -> None:
         """The answer, as it was shown."""
-        self._turns += {
-            "openai_responses": lambda: shown["output"],
-            "gemini": lambda: [shown["candidates"][0]["content"]],
-            "bedrock": lambda: [shown["output"]["message"]],
-            "anthropic": lambda: [{"role": "assistant", "content": shown["content"]}],
-            "cohere": lambda: [shown["message"]],
-            "openai_chat": lambda: [shown["choices"][0]["message"]],
-        }[self.dialect]()
+        self._turns += _TURNS[self.dialect](shown)
 
     def results(self, calls: list[Any]) -> None:
         """What the tools gave: `calls` are canonical."""
@@ -193,6 +188,15 @@ class Client:
             self._turns.append({"role": "user", together: told})
 
 
+_TURNS: Any = {
+    "openai_responses": lambda shown: shown["output"],
+    "gemini": lambda shown: [shown["candidates"][0]["content"]],
+    "bedrock": lambda shown: [shown["output"]["message"]],
+    "anthropic": lambda shown: [{"role": "assistant", "content": shown["content"]}],
+    "cohere": lambda shown: [shown["message"]],
+    "openai_chat": lambda shown: [shown["choices"][0]["message"]],
+}
+"""What of an answer a client keeps."""
 _SCHEMA = {"type": "object", "properties": {"step": {"type": "integer"}, "n": {"type": "integer"}}}
 _NAMED = {"name": "look", "description": "Look.", "parametersJsonSchema": _SCHEMA}
 _CHAT_TOOL = {
@@ -224,7 +228,8 @@ _RESULTS: Any = {
 
 def stream(origin: str, answer: Any) -> list[tuple[str, Any]]:
     """Names and documents of the events."""
-    return _STREAMS[origin](answer)
+    told: list[tuple[str, Any]] = _STREAMS[origin](answer)
+    return told
 
 
 def _gemini_stream(answer: Any) -> list[tuple[str, Any]]:

@@ -40,10 +40,10 @@ def answer(origin: str, members: Json) -> Json:
     return {ANSWER: {"origin": origin, "members": members}}
 
 
-def own_answer(chat: Json, origin: str) -> Json:
-    """What `origin` alone told with this answer or chunk; nothing for another's."""
+def own_answer(chat: Json, origin: str) -> Json | None:
+    """What `origin` alone told with this answer or chunk; None for another's."""
     told = chat.get(ANSWER)
-    return told["members"] if told and told["origin"] == origin else {}
+    return told["members"] if told and told["origin"] == origin else None
 
 
 def own_event(chunk: Json, origin: str) -> Json:

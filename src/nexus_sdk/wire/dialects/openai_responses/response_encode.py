@@ -44,7 +44,7 @@ def response(chat: Json, reply: Reply) -> Json:
         items[-1] = items[-1] | {"status": "incomplete"}
     told = {"output": items, "usage": own_usage(chat.get("usage"))}
     own = natives.own_answer(chat, NAME)
-    return head | ended | told | without(chat, _CANONICAL) | own
+    return head | ended | told | without(chat, _CANONICAL) | (own or {})
 
 
 def _tell_logprobs(items: list[Json], choice: Json) -> None:
@@ -61,15 +61,14 @@ def skeleton(chat: Json, reply: Reply) -> Json:
     """An answer before it has content: what the request asked for, repeated, as this API does."""
     request = reply.request
     own = natives.own_answer(chat, NAME)
-    echo = own or _ECHO_DEFAULTS | {
-        key: request[key] for key in ECHO if request.get(key) is not None
-    }
+    asked = {key: request[key] for key in ECHO if request.get(key) is not None}
+    echo = _ECHO_DEFAULTS | asked if own is None else own
     return {
         "id": chat.get("id") or reply.id,
         "object": "response",
         "created_at": chat.get("created") or reply.created,
         "model": chat.get("model") or reply.model,
-        "status": own.get("status", "in_progress"),
+        "status": echo.get("status", "in_progress"),
         "error": None,
         "incomplete_details": None,
         "output": [],

@@ -43,12 +43,13 @@ class Encoder:
         self._choice: Json = {}
         self._extras: Json = {}
         self._usage: Json = None
-        self._own: Json = {}
+        self._own: Json | None = None
         self._natives: dict[str, Item] = {}
         self._places: dict[int, int] = {}
 
     def feed(self, chunk: Json) -> list[StreamEvent]:
-        self._own = natives.own_answer(chunk, NAME) or self._own
+        if natives.ANSWER in chunk:
+            self._own = natives.own_answer(chunk, NAME)
         if told := natives.own_event(chunk, NAME):
             self._native_event(told)
         if chunk.get("usage"):
@@ -80,7 +81,7 @@ class Encoder:
         }
         self._tell(
             f"response.{ended['status']}",
-            {"response": self._response | ended | told | self._extras | self._own},
+            {"response": self._response | ended | told | self._extras | (self._own or {})},
         )
         return self._take()
 
@@ -101,7 +102,7 @@ class Encoder:
         if not self._response:
             self._response = response_encode.skeleton(chunk, self._reply)
             self._tell("response.created", {"response": self._response})
-            if not self._own:
+            if self._own is None:
                 self._tell("response.in_progress", {"response": self._response})
 
     def _delta(self, choice: Json) -> None:
