@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nexus_sdk import predictions
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
 from nexus_sdk.errors import LimitExceeded, UpstreamFailed
@@ -141,7 +142,10 @@ def _attempts(
         opening = _opening(exchange, call, prepared, inspector)
         began = clock.ticks()
         snapshot.health.begin(account.name, began)
-        reply = yield from Send(prepared.upstream, opening)
+        if prepared.predicts:
+            reply = yield from predictions.send(prepared, account.base_url, clock, opening)
+        else:
+            reply = yield from Send(prepared.upstream, opening)
         reply, doc = _judged(reply, call, opening, own=account.own)
         trail.attempt(prepared.target, reply, began)
         _learn(exchange, account, reply)

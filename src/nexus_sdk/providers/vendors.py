@@ -206,10 +206,14 @@ ROWS = (
         base_url="https://api.replicate.com/v1",
         auth="bearer",
         endpoints={
-            "chat": Way("replicate", "/models/{model}/predictions", plain="/"),
+            "chat": Way("replicate", "/predictions", predicts=True),
             "models": Way("", "/models"),
         },
         key_variable="REPLICATE_API_TOKEN",
+        because={
+            "endpoints": "one place for official models, versions and deployments, the body names "
+            "the model; replicate.com/docs/reference/http, predictions.create",
+        },
     ),
     Row(
         name="minimax",

@@ -73,7 +73,7 @@ _PRIVATE = "x-nexus-"
 class Prepared:
     """`dialect` is what the answer will come in; None where no dialect reads it. `hide_usage`: the
     stream will tell token counts that the caller did not ask for. `framing`: how it will frame its
-    events."""
+    events. `predicts`: the answer takes several exchanges."""
 
     upstream: Upstream
     target: Target
@@ -81,6 +81,7 @@ class Prepared:
     report: Report = field(default_factory=Report)
     hide_usage: bool = False
     framing: str = SSE
+    predicts: bool = False
 
 
 def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool) -> Prepared:
@@ -106,7 +107,7 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
         body, hide = _asking_for_usage(body, doc, report)
     framing = call.framing if account.own else way.framing
     upstream = _upstream(call, account, _path(call, target, account, way), body, framing)
-    return Prepared(upstream, target, dialect, report, hide, framing)
+    return Prepared(upstream, target, dialect, report, hide, framing, way.predicts)
 
 
 def _unread(call: Call, target: Target, account: Account) -> Prepared:
