@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
 from nexus_sdk import predictions
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
@@ -93,6 +95,8 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
         f"{loss.param} ({loss.reason})"
         for loss in prepared.report.drops + prepared.report.omissions
     ]
+    if prepared.answer:
+        return _answered(exchange, call, prepared)
     claims, reservation = yield from _reserve(exchange, call, step.target)
     try:
         found = yield from _attempts(exchange, call, prepared, account)
@@ -104,6 +108,14 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     else:
         yield from _give_back(claims, reservation)
     return found
+
+
+def _answered(exchange: Exchange, call: Call, prepared: Prepared) -> Sent:
+    """An answer of our own: nothing was sent, and nothing has to be paid for."""
+    response = Response(200, {"content-type": "application/json"}, prepared.answer)
+    return Sent(
+        prepared, response, exchange.response_inspector(call), doc=orjson.loads(prepared.answer)
+    )
 
 
 def _reserve(exchange: Exchange, call: Call, target: Target) -> Flow[tuple[tuple[Claim, ...], str]]:

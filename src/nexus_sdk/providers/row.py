@@ -105,6 +105,7 @@ class Row:
 _WAYS = {
     "chat": Way("openai_chat", "/chat/completions"),
     "responses": Way("openai_responses", "/responses"),
+    "input_tokens": Way("openai_count", "/responses/input_tokens"),
     "completions": Way("openai_completions", "/completions"),
     "embeddings": Way("openai_embeddings", "/embeddings"),
     "moderations": Way("openai_moderations", "/moderations"),

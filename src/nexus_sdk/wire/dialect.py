@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nexus_sdk.errors import NexusError, UpstreamFailed
     from nexus_sdk.model import Usage
     from nexus_sdk.wire.fidelity import Report
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.json import Json, Path
     from nexus_sdk.wire.texts import TextMap
 
 type Channel = tuple[str | int, ...]
@@ -148,6 +148,7 @@ class Dialect:
       inserted.
     - `plain` names the events whose data is text, not JSON. A dialect with any is no door for
       streams: what reads along reads JSON.
+    - `repeats`, where the body repeats the model of the path: the edits that make it another one.
     - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
       `decode_error` reads an upstream's, and `relay_error` tells it in this dialect.
     """
@@ -176,6 +177,7 @@ class Dialect:
     resequencer: Callable[[], Callable[[StreamEvent], StreamEvent]]
     plain: frozenset[str] = frozenset()
     trailing: bool = False
+    repeats: Callable[[Json, str], Mapping[Path, Json]] | None = None
 
 
 def event(name: str, doc: Json) -> StreamEvent:
