@@ -122,8 +122,11 @@ def _headers(exchange: Exchange, call: Call, sent: Sent) -> dict[str, str]:
         headers["content-type"] = "application/json"
     if response.streamed and call.framing != sent.prepared.framing:
         headers["content-type"] = FRAMINGS[call.framing].content_type
-    if response.status >= 400 and door != "sdk":
-        headers["x-should-retry"] = "false"
+    if response.status >= 400:
+        if call.dialect is not None and call.dialect is not sent.prepared.dialect:
+            headers |= answering.error_headers(call.dialect, response.status)
+        if door != "sdk":
+            headers["x-should-retry"] = "false"
     return headers
 
 

@@ -112,6 +112,12 @@ class StreamDecoder(Protocol):
         ...
 
 
+class DecodeError(Protocol):
+    """An upstream's error, from its status, its body, and its type where a header tells it."""
+
+    def __call__(self, status: int, body: bytes, kind: str = "", /) -> ErrorFacts: ...
+
+
 class StreamEncoder(Protocol):
     """Canonical chunks in, events of the dialect out."""
 
@@ -150,7 +156,8 @@ class Dialect:
       streams: what reads along reads JSON.
     - `repeats`, where the body repeats the model of the path: the edits that make it another one.
     - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
-      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect.
+      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect;
+      `error_header`, where a header tells the type as well: that header, by status.
     """
 
     name: str
@@ -163,7 +170,7 @@ class Dialect:
     strip_foreign: Callable[[Json, Report], Json]
     usage: Callable[[Json], Usage | None]
     encode_error: Callable[[NexusError, str], Json]
-    decode_error: Callable[[int, bytes], ErrorFacts]
+    decode_error: DecodeError
     relay_error: Callable[[ErrorFacts, str], Json]
     error_events: Callable[[NexusError, str], list[StreamEvent]]
     stream_decoder: Callable[[], StreamDecoder]
@@ -178,6 +185,7 @@ class Dialect:
     plain: frozenset[str] = frozenset()
     trailing: bool = False
     repeats: Callable[[Json, str], Mapping[Path, Json]] | None = None
+    error_header: Callable[[int], Mapping[str, str]] | None = None
 
 
 def event(name: str, doc: Json) -> StreamEvent:
