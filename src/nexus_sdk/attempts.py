@@ -6,6 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
+from nexus_sdk import predictions
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
 from nexus_sdk.errors import LimitExceeded, UpstreamFailed
@@ -92,6 +95,8 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
         f"{loss.param} ({loss.reason})"
         for loss in prepared.report.drops + prepared.report.omissions
     ]
+    if prepared.answer:
+        return _answered(exchange, call, prepared)
     claims, reservation = yield from _reserve(exchange, call, step.target)
     try:
         found = yield from _attempts(exchange, call, prepared, account)
@@ -103,6 +108,14 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     else:
         yield from _give_back(claims, reservation)
     return found
+
+
+def _answered(exchange: Exchange, call: Call, prepared: Prepared) -> Sent:
+    """An answer of our own: nothing was sent, and nothing has to be paid for."""
+    response = Response(200, {"content-type": "application/json"}, prepared.answer)
+    return Sent(
+        prepared, response, exchange.response_inspector(call), doc=orjson.loads(prepared.answer)
+    )
 
 
 def _reserve(exchange: Exchange, call: Call, target: Target) -> Flow[tuple[tuple[Claim, ...], str]]:
@@ -141,7 +154,10 @@ def _attempts(
         opening = _opening(exchange, call, prepared, inspector)
         began = clock.ticks()
         snapshot.health.begin(account.name, began)
-        reply = yield from Send(prepared.upstream, opening)
+        if prepared.predicts:
+            reply = yield from predictions.send(prepared, account.base_url, clock, opening)
+        else:
+            reply = yield from Send(prepared.upstream, opening)
         reply, doc = _judged(reply, call, opening, own=account.own)
         trail.attempt(prepared.target, reply, began)
         _learn(exchange, account, reply)

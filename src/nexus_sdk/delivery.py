@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nexus_sdk.effects import Finish, Record, Relay, Settle, Store
+from nexus_sdk.effects import Finish, Record, Relay, Send, Settle, Store
 from nexus_sdk.errors import AuditUnavailable, CallerLeft, NexusError
 from nexus_sdk.model import Answer, Cached
 from nexus_sdk.pipe import RawPipe, replayed
@@ -71,13 +71,11 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
     trail.inspected_by(sent.inspector)
     answer = Answer(response.status, _headers(exchange, call, sent))
     dialect = call.dialect
-    if sent.opening is None or dialect is None:
-        trail.notes.append("unscanned: a stream in a format that no dialect reads")
-        outcome = yield from Relay(answer, RawPipe())
-        yield from record(exchange, outcome=outcome)
-        yield from Finish()
+    opening = sent.opening
+    if opening is None or dialect is None:
+        yield from _unread(exchange, answer)
         return
-    pipe, first = sent.opening.pipe, tuple(sent.opening.first)
+    pipe, first = opening.pipe, tuple(opening.first)
     if pipe.error is not None and not first:
         # Refused before the caller was given anything: an answer of our own, with its own status.
         yield from _settle(exchange, sent, _streamed_usage(call, pipe))
@@ -87,6 +85,8 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
     tail = pipe.end(outcome)
     trail.held_most, trail.bytes_out = pipe.held_most, pipe.bytes_out
     trail.mark("stream")
+    if opening.cancel is not None and not pipe.complete:
+        yield from Send(opening.cancel)
     yield from _settle(exchange, sent, _streamed_usage(call, pipe))
     if key:
         said = b"".join(event.wire() for event in (*first, *pipe.kept, *tail))
@@ -99,6 +99,13 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
         yield from record_refusal(exchange, err)
         tail = tuple(dialect.error_events(err, call.request.id))
     yield from Finish(tail=tail)
+
+
+def _unread(exchange: Exchange, answer: Answer) -> Flow[None]:
+    exchange.trail.notes.append("unscanned: a stream in a format that no dialect reads")
+    outcome = yield from Relay(answer, RawPipe())
+    yield from record(exchange, outcome=outcome)
+    yield from Finish()
 
 
 def _streamed_usage(call: Call, pipe: StreamPipe) -> Usage:
@@ -115,8 +122,11 @@ def _headers(exchange: Exchange, call: Call, sent: Sent) -> dict[str, str]:
         headers["content-type"] = "application/json"
     if response.streamed and call.framing != sent.prepared.framing:
         headers["content-type"] = FRAMINGS[call.framing].content_type
-    if response.status >= 400 and door != "sdk":
-        headers["x-should-retry"] = "false"
+    if response.status >= 400:
+        if call.dialect is not None and call.dialect is not sent.prepared.dialect:
+            headers |= answering.error_headers(call.dialect, response.status)
+        if door != "sdk":
+            headers["x-should-retry"] = "false"
     return headers
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from nexus_sdk.stages.trail import Clock
 
 
+_NOTHING = Usage()
+
+
 class Exchange:
     """One request on its way. A request finishes on the snapshot it began with."""
 
@@ -70,6 +73,8 @@ class Exchange:
         self.trail.usage = usage
         rates = self.snapshot.rates(target)
         if rates is None:
+            if usage == _NOTHING:
+                return
             self.trail.unpriced = True
             self.trail.notes.append(f"unpriced: {target.provider}/{target.model}")
             return

@@ -218,6 +218,9 @@ def test_it_says_what_the_pipeline_does(policy: dict[str, Any]) -> None:
 
 
 def test_an_operation_whose_path_names_the_model() -> None:
-    found = told({"model": "a:b/c", "contents": []}, endpoint="count_content_tokens")
+    found = told(
+        {"model": "a:b/c", "contents": [{"parts": [{"text": "hi"}]}]},
+        endpoint="count_content_tokens",
+    )
     assert (found["model"], found["would"]) == ("a:b/c", "send")
     assert found["targets"][0]["url"].endswith("/models/a%3Ab%2Fc:countTokens")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from nexus_sdk.drivers.flights import Waiting
 from nexus_sdk.drivers.upstream import AsyncBody, SyncBody
 from nexus_sdk.effects import Lookup, Record, Reserve, Send, Settle, Store, Wait
+from nexus_sdk.model import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from nexus_sdk.drivers.spool import Spool
     from nexus_sdk.drivers.upstream import AsyncUpstream, SyncUpstream
     from nexus_sdk.effects import Effect
-    from nexus_sdk.model import Cached, Event, Failure, Refused, Response
+    from nexus_sdk.model import Cached, Event, Refused, Response
 
     type Observe = Callable[[Event], None]
 
@@ -92,7 +93,8 @@ class SyncHost(_Host[SyncBody]):
     def _send(self, effect: Send) -> Response | Failure:
         if self.body is not None:
             self.body.close()
-        assert self._upstream is not None, "a host without an upstream settles only"
+        if self._upstream is None:
+            return Failure("connect", "the loop that it was sent on has ended")
         reply, self.body = self._upstream.send(effect.upstream, effect.opening)
         return reply
 

@@ -35,7 +35,8 @@ class Way(NamedTuple):
     `dialect` of the body, empty where it has none. `path`: below the base URL, with `{model}` where
     it names the model, and with the policy's fields (`{project}`). `stream_path`: another one for
     streams. `framing`: of a stream's events (`wire/framing.py`). `plain`: characters of a model's
-    name that stand unescaped in the path, beside letters, digits and `-._~`.
+    name that stand unescaped in the path, beside letters, digits and `-._~`. `predicts`: the answer
+    takes several exchanges (`predictions.py`).
     """
 
     dialect: str
@@ -43,6 +44,7 @@ class Way(NamedTuple):
     stream_path: str = ""
     framing: str = SSE
     plain: str = ""
+    predicts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Row:
 _WAYS = {
     "chat": Way("openai_chat", "/chat/completions"),
     "responses": Way("openai_responses", "/responses"),
+    "input_tokens": Way("openai_count", "/responses/input_tokens"),
     "completions": Way("openai_completions", "/completions"),
     "embeddings": Way("openai_embeddings", "/embeddings"),
     "moderations": Way("openai_moderations", "/moderations"),

@@ -17,7 +17,9 @@ ROWS = (
         name="openai",
         base_url="https://api.openai.com/v1",
         auth="bearer",
-        endpoints=speaks("chat", "responses", "completions", "embeddings", "moderations"),
+        endpoints=speaks(
+            "chat", "responses", "input_tokens", "completions", "embeddings", "moderations"
+        ),
         stream_usage=True,
         quirks=OPENAI,
         key_variable="OPENAI_API_KEY",
@@ -32,7 +34,7 @@ ROWS = (
         auth="x-api-key",
         endpoints={
             "messages": Way("anthropic", "/v1/messages"),
-            "count_tokens": Way("", "/v1/messages/count_tokens"),
+            "count_tokens": Way("anthropic_count", "/v1/messages/count_tokens"),
             "models": Way("", "/v1/models"),
         },
         headers={"anthropic-version": "2023-06-01"},
@@ -57,7 +59,7 @@ ROWS = (
             ),
             "batch_embed_contents": Way("gemini_batch_embed", f"{_GEMINI}:batchEmbedContents"),
             "embed_content": Way("gemini_embed", f"{_GEMINI}:embedContent"),
-            "count_content_tokens": Way("", f"{_GEMINI}:countTokens"),
+            "count_content_tokens": Way("gemini_count", f"{_GEMINI}:countTokens"),
             "models": Way("", "/v1beta/models"),
         },
         key_variable="GEMINI_API_KEY",
@@ -85,7 +87,7 @@ ROWS = (
                 "vertex_embed", f"{_VERTEX}/google/models/{{model}}:predict", plain="@"
             ),
             "count_content_tokens": Way(
-                "", f"{_VERTEX}/google/models/{{model}}:countTokens", plain="@"
+                "vertex_count", f"{_VERTEX}/google/models/{{model}}:countTokens", plain="@"
             ),
         },
         families=(
@@ -97,6 +99,9 @@ ROWS = (
                         f"{_VERTEX}/anthropic/models/{{model}}:rawPredict",
                         f"{_VERTEX}/anthropic/models/{{model}}:streamRawPredict",
                         plain="@",
+                    ),
+                    "count_tokens": Way(
+                        "anthropic_count", f"{_VERTEX}/anthropic/models/count-tokens:rawPredict"
                     ),
                 },
             ),
@@ -206,10 +211,14 @@ ROWS = (
         base_url="https://api.replicate.com/v1",
         auth="bearer",
         endpoints={
-            "chat": Way("replicate", "/models/{model}/predictions", plain="/"),
+            "chat": Way("replicate", "/predictions", predicts=True),
             "models": Way("", "/models"),
         },
         key_variable="REPLICATE_API_TOKEN",
+        because={
+            "endpoints": "one place for official models, versions and deployments, the body names "
+            "the model; replicate.com/docs/reference/http, predictions.create",
+        },
     ),
     Row(
         name="minimax",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nexus_sdk.errors import NexusError, UpstreamFailed
     from nexus_sdk.model import Usage
     from nexus_sdk.wire.fidelity import Report
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.json import Json, Path
     from nexus_sdk.wire.texts import TextMap
 
 type Channel = tuple[str | int, ...]
@@ -112,6 +112,12 @@ class StreamDecoder(Protocol):
         ...
 
 
+class DecodeError(Protocol):
+    """An upstream's error, from its status, its body, and its type where a header tells it."""
+
+    def __call__(self, status: int, body: bytes, kind: str = "", /) -> ErrorFacts: ...
+
+
 class StreamEncoder(Protocol):
     """Canonical chunks in, events of the dialect out."""
 
@@ -148,8 +154,10 @@ class Dialect:
       inserted.
     - `plain` names the events whose data is text, not JSON. A dialect with any is no door for
       streams: what reads along reads JSON.
+    - `repeats`, where the body repeats the model of the path: the edits that make it another one.
     - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
-      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect.
+      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect;
+      `error_header`, where a header tells the type as well: that header, by status.
     """
 
     name: str
@@ -162,7 +170,7 @@ class Dialect:
     strip_foreign: Callable[[Json, Report], Json]
     usage: Callable[[Json], Usage | None]
     encode_error: Callable[[NexusError, str], Json]
-    decode_error: Callable[[int, bytes], ErrorFacts]
+    decode_error: DecodeError
     relay_error: Callable[[ErrorFacts, str], Json]
     error_events: Callable[[NexusError, str], list[StreamEvent]]
     stream_decoder: Callable[[], StreamDecoder]
@@ -176,6 +184,8 @@ class Dialect:
     resequencer: Callable[[], Callable[[StreamEvent], StreamEvent]]
     plain: frozenset[str] = frozenset()
     trailing: bool = False
+    repeats: Callable[[Json, str], Mapping[Path, Json]] | None = None
+    error_header: Callable[[int], Mapping[str, str]] | None = None
 
 
 def event(name: str, doc: Json) -> StreamEvent:

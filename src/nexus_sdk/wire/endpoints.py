@@ -24,7 +24,7 @@ from nexus_sdk.wire.framing import FRAMINGS, SSE
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-type Kind = Literal["", "conversation", "embeddings", "rerank", "list"]
+type Kind = Literal["", "conversation", "embeddings", "rerank", "count", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,15 @@ ROWS = (
     ),
     Endpoint("rerank", "POST", "/v2/rerank", "cohere_rerank", "rerank"),
     Endpoint("voyage_rerank", "POST", "/rerank", "voyage_rerank", "rerank"),
-    Endpoint("count_tokens", "POST", "/messages/count_tokens", errors="anthropic"),
+    Endpoint("count_tokens", "POST", "/messages/count_tokens", "anthropic_count", "count"),
+    Endpoint("input_tokens", "POST", "/responses/input_tokens", "openai_count", "count"),
     Endpoint(
         "count_content_tokens",
         "POST",
         "/models/{model}:countTokens",
+        "gemini_count",
+        "count",
         bare=True,
-        errors="gemini",
     ),
     Endpoint("moderations", "POST", "/moderations", "openai_moderations"),
     Endpoint("models", "GET", "/models", kind="list"),
@@ -161,6 +163,7 @@ ROUTES = (
     Route("messages", "/messages", "/v1|/anthropic/v1"),
     Route("chat", "/chat/completions"),
     Route("completions", "/completions"),
+    Route("input_tokens", "/responses/input_tokens"),
     Route("responses", "/responses"),
     Route("embeddings", "/embeddings"),
     Route("moderations", "/moderations"),
