@@ -61,7 +61,7 @@ def skeleton(chat: Json, reply: Reply) -> Json:
     request = reply.request
     echo = {key: request[key] for key in ECHO if request.get(key) is not None}
     return {
-        "id": chat.get("id") or reply.id,
+        "id": reply.kept_as or chat.get("id") or reply.id,
         "object": "response",
         "created_at": chat.get("created") or reply.created,
         "model": chat.get("model") or reply.model,
