@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nexus_sdk.effects import Flow
     from nexus_sdk.exchange import Exchange
     from nexus_sdk.model import Kept, Request
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.json import Json, Path
     from nexus_sdk.wire.sse import StreamEvent
 
 _DIALECT = DIALECTS[keeping.DIALECT]
@@ -52,25 +52,34 @@ def serve(exchange: Exchange, call: Call) -> Flow[None]:
     chain = request.endpoint == "response_items"
     history = yield from Recall(owner, found.id, chain=chain)
     head = history[0] if history else None
-    if head is None and _from_outside(call):
-        raise keeping.unknown(found.id)
     know(exchange, history)
     if head is None or head.native:
-        yield from _at_its_provider(exchange, call, head)
+        target = _provider(exchange, call, head)
+        if target is None:
+            raise keeping.unknown(found.id)
+        yield from _at_its_provider(exchange, call, head, target)
         return
     exchange.trail.model, exchange.trail.target = head.asked, head.target
     yield from _OURS[request.endpoint](exchange, call, history)
 
 
-def _at_its_provider(exchange: Exchange, call: Call, head: Kept | None) -> Flow[None]:
-    """The provider answers for what it keeps. What it says was paid for, and is judged as any
-    answer."""
-    snapshot, trail = exchange.snapshot, exchange.trail
-    target = Target(snapshot.origin_name(call.request), "") if head is None else head.target
-    if head is not None and target.provider not in snapshot.accounts and _from_outside(call):
-        raise keeping.unknown(head.id)
+def _provider(exchange: Exchange, call: Call, head: Kept | None) -> Target | None:
+    """Who may be asked. An application's own upstream knows the answers of its own account; a
+    provider of the policy serves many callers, so it is asked for what this one made only."""
+    snapshot, own = exchange.snapshot, call.request.origin is not None
+    if head is not None:
+        return head.target if own or head.target.provider in snapshot.accounts else None
+    if not own or keeping.is_ours(call.request.path) or snapshot.routes.unlisted == "refuse":
+        return None
+    return Target(snapshot.origin_name(call.request), "")
+
+
+def _at_its_provider(
+    exchange: Exchange, call: Call, head: Kept | None, target: Target
+) -> Flow[None]:
+    """What a provider gives again was paid for, and is judged as any answer."""
     exchange.reads_back = True
-    trail.model = "" if head is None else head.asked
+    exchange.trail.model = "" if head is None else head.asked
     sent = yield from attempts.send(exchange, call, Plan((Step(target),)))
     gone = sent.response.status < 300 or sent.response.status == 404
     if call.request.endpoint == "response_delete" and head is not None and gone:
@@ -79,11 +88,6 @@ def _at_its_provider(exchange: Exchange, call: Call, head: Kept | None) -> Flow[
         yield from delivery.stream(exchange, call, sent, None)
     else:
         yield from delivery.whole(exchange, call, sent, None)
-
-
-def _from_outside(call: Call) -> bool:
-    """Is there no upstream of the caller's own, which would know its own account's answers?"""
-    return call.request.origin is None
 
 
 def _get(exchange: Exchange, call: Call, history: Sequence[Kept]) -> Flow[None]:
@@ -107,10 +111,11 @@ def _events(exchange: Exchange, call: Call, kept: Kept, doc: Json) -> list[Strea
     redacted = exchange.trail.inspectors[-1].redacted
     if not kept.events or redacted:
         return kept_answers.told_again(doc)
-    told = kept_answers.recorded(kept.events)
+    inspector, told = exchange.response_inspector(call), kept_answers.recorded(kept.events)
     for event in told:
-        event.doc = _inspected(exchange, call, event.doc)
-        event.data, event.raw = dumps(event.doc), None
+        if edits := inspector.document(event.doc, _DIALECT.text):
+            _put(event.doc, edits)
+            event.data, event.raw = dumps(event.doc), None
     return told
 
 
@@ -143,9 +148,13 @@ def _inspected(exchange: Exchange, call: Call, doc: Json) -> Json:
     """`doc` as the policy in force lets it pass, the caller's own values put back, in place."""
     inspector = exchange.response_inspector(call)
     exchange.trail.inspected_by(inspector)
-    for path, text in inspector.document(doc, _DIALECT.text).items():
-        at(doc, path[:-1])[path[-1]] = text
+    _put(doc, inspector.document(doc, _DIALECT.text))
     return doc
+
+
+def _put(doc: Json, edits: Mapping[Path, Json]) -> None:
+    for path, text in edits.items():
+        at(doc, path[:-1])[path[-1]] = text
 
 
 def _answered(exchange: Exchange, doc: Json) -> Flow[None]:

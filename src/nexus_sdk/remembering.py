@@ -40,7 +40,7 @@ def begin(exchange: Exchange, call: Call) -> Flow[Call]:
         return call
     memory.history = yield from Recall(memory.owner, previous, chain=True)
     if not memory.history:
-        if call.request.origin is None:
+        if call.request.origin is None or keeping.is_ours(previous):
             raise keeping.unknown_previous(previous)
         return call
     know(exchange, memory.history)

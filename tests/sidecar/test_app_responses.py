@@ -43,7 +43,7 @@ def test_an_answer_is_followed_at_a_provider_that_keeps_none(
     stack: Stack, client: openai.OpenAI
 ) -> None:
     first = client.responses.create(model=OTHERS, input=SAID)
-    assert first.store is True
+    assert first.model_dump()["store"] is True
     second = client.responses.create(
         model=OTHERS, input="and now?", previous_response_id=first.id, store=False
     )
@@ -95,7 +95,7 @@ def test_a_kept_answer_is_read_listed_and_deleted(stack: Stack, client: openai.O
     second = client.responses.create(model=OTHERS, input="and now?", previous_response_id=first.id)
     assert client.responses.retrieve(first.id) == first
     items = list(client.responses.input_items.list(second.id, order="asc", limit=1))
-    texts = [item.content[0].text for item in items]  # type: ignore[union-attr]
+    texts = [item.model_dump()["content"][0]["text"] for item in items]
     assert texts == [SAID, first.output_text, "and now?"]
     assert [item.id for item in client.responses.input_items.list(second.id)] == [
         item.id for item in reversed(items)
@@ -144,7 +144,7 @@ def test_an_answer_that_was_not_streamed_can_be_read_as_a_stream(client: openai.
 
 def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI) -> None:
     made = client.responses.create(model=OTHERS, input=SAID, store=False)
-    assert made.store is False
+    assert made.model_dump()["store"] is False
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve(made.id)
 
@@ -227,10 +227,8 @@ def test_a_provider_that_keeps_answers_is_asked_for_them(two: tuple[Stack, str, 
             mine.responses.create(model=OTHERS, input="on", previous_response_id=made.id)
         stack.models.clear()
         for operation in (mine.responses.retrieve, mine.responses.cancel, mine.responses.delete):
-            try:
+            with pytest.raises(openai.NotFoundError):  # the model server has none of these
                 operation(made.id)
-            except openai.APIStatusError as err:
-                assert err.status_code in {404, 405}  # the model server has none of these
     sent = [(seen.method, seen.path) for seen in stack.seen()]
     assert sent == [
         ("GET", f"/v1/responses/{made.id}"),

@@ -20,6 +20,7 @@ from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event as new_event
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.dialects.openai_responses.stream import ENDS
+from nexus_sdk.wire.dialects.openai_responses.words import OURS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import at, dumps
 from nexus_sdk.wire.json_text import escaped
@@ -80,7 +81,12 @@ def memory(call: Call, rule: Responses, caller: Caller) -> Memory | None:
 
 def id_for(call: Call) -> str:
     """The id of an answer that we keep: an upstream's own need not be unique."""
-    return "resp_" + call.request.id.replace("-", "")
+    return f"resp{OURS}{call.request.id.replace('-', '')}"
+
+
+def is_ours(response_id: str) -> bool:
+    """No provider knows such an id, so none is asked for it."""
+    return OURS in response_id
 
 
 # ---- refusals, in OpenAI's words -----------------------------------------------------------------
