@@ -89,6 +89,8 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     )
     trail.target, trail.arm = step.target, step.arm
     trail.coerced[:] = prepared.report.changes
+    if memory is not None:
+        trail.coerced += keeping.changes(call, told)
     trail.dropped[:] = [
         f"{loss.param} ({loss.reason})"
         for loss in prepared.report.drops + prepared.report.omissions

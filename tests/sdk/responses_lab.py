@@ -71,6 +71,7 @@ class Lab:
     events: list[Event] = field(default_factory=list)
     cache: dict[str, Any] = field(default_factory=dict)
     origin: Origin | None = None
+    key: str = "app:lab"
     count: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Lab:
             method=method,
             path=path,
             query=query,
-            caller=Caller("app:lab", user),
+            caller=Caller(self.key, user),
             origin=self.origin,
         )
         return self._run(request)

@@ -291,3 +291,66 @@ def test_an_upstream_that_names_all_its_answers_alike_makes_no_circle() -> None:
     second = lab.create(model="at-a", input="2", previous_response_id=first["id"])
     lab.create(model="at-a", input="3", previous_response_id=second["id"])
     assert len(body(lab)["messages"]) == 5
+
+
+def test_unknown_callers_are_not_one_caller() -> None:
+    lab = Lab(replies=[claude(text("x"))], key="")
+    got = lab.create(model="at-a", input="hello")
+    assert got["store"] is False
+    refused, _ = lab.ask(f"/responses/{got['id']}", method="GET")
+    assert refused.status == 404
+
+
+def test_an_id_of_ours_is_never_asked_of_a_provider() -> None:
+    lab = Lab({"compliance": {"hooks": []}}, origin=Origin("https://up.example/v1", {}))
+    refused, _ = lab.ask("/responses/resp_nexus_1", method="GET")
+    assert refused.status == 404
+    asked = {"model": "m", "input": "on", "previous_response_id": "resp_nexus_1"}
+    refused, _ = lab.ask("/responses", asked)
+    assert (refused.status, b"previous_response_not_found" in refused.body) == (400, True)
+    closed = {"compliance": {"hooks": []}, "routing": {"unlisted": "refuse"}}
+    lab = Lab(closed, origin=Origin("https://up.example/v1", {}))
+    refused, _ = lab.ask("/responses/resp_1", method="GET")
+    assert refused.status == 404
+    assert not lab.sent
+
+
+def test_a_stream_read_again_under_a_stricter_policy_gives_no_pieces() -> None:
+    chunks: list[dict[str, Any]] = [
+        {"type": "message_start", "message": claude()},
+        {
+            "type": "content_block_start",
+            "index": 0,
+            "content_block": {"type": "text", "text": ""},
+        },
+        *(
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": piece},
+            }
+            for piece in ("so Night", "jar is")
+        ),
+        {"type": "content_block_stop", "index": 0},
+        {
+            "type": "message_delta",
+            "delta": {"stop_reason": "end_turn"},
+            "usage": {"output_tokens": 1},
+        },
+        {"type": "message_stop"},
+    ]
+    lab = Lab(policy(compliance={"hooks": []}), replies=[sse(chunks)])
+    _, told = lab.ask("/responses", {"model": "at-a", "input": "hello", "stream": True})
+    made = told[-1]["response"]["id"]
+    _, again = lab.ask(f"/responses/{made}?stream=true", method="GET")
+    assert again == told
+    _, rest = lab.ask(f"/responses/{made}?stream=true&starting_after=2", method="GET")
+    assert rest == told[3:]
+    refused, _ = lab.ask(f"/responses/{made}?stream=true&starting_after=x", method="GET")
+    assert refused.status == 400
+    hook = {"name": "n", "own": [{"id": "own.n", "words": ["Nightjar"]}], "stages": ["response"]}
+    later = Lab(policy(compliance={"hooks": [hook]}), store=lab.store, count=50)
+    _, again = later.ask(f"/responses/{made}?stream=true", method="GET")
+    assert "jar" not in json.dumps(again)
+    assert "[REDACTED" in json.dumps(again)
+    assert not any(event["type"].endswith(".delta") for event in again)

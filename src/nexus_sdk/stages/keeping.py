@@ -73,10 +73,11 @@ def owner(caller: Caller) -> str:
 
 
 def memory(call: Call, rule: Responses, caller: Caller) -> Memory | None:
-    """None for what nobody keeps."""
+    """None for what nobody keeps. Unknown callers are not one caller, so theirs is not kept."""
     if call.dialect is None or call.dialect.name != DIALECT:
         return None
-    return Memory(owner(caller), rule, call.doc.get("store") is not False)
+    wants = call.doc.get("store") is not False and bool(caller.key_id)
+    return Memory(owner(caller), rule, wants)
 
 
 def id_for(call: Call) -> str:
@@ -158,6 +159,14 @@ def told(memory: Memory, call: Call, target: Target, account: Account) -> Call:
         ]
         doc["input"] = [*before, *told_items(call.doc.get("input"))]
     return replace(call, doc=doc, body=dumps(doc)) if gone else call
+
+
+def changes(call: Call, told: Call) -> list[str]:
+    """What `told` changed, for the report of fidelity."""
+    if told is call:
+        return []
+    words = {"previous_response_id": "input", "store": "(kept here)"}
+    return [f"{name}->{form}" for name, form in words.items() if name in call.doc.keys() - told.doc]
 
 
 def _is_known_there(memory: Memory, previous: str | None, target: Target, account: Account) -> bool:
