@@ -83,6 +83,7 @@ class FileResponses:
             self._db = _opened(file)
         except (OSError, sqlite3.Error) as err:
             raise BadSettings(f"{file}: kept answers cannot be opened: {err}") from err
+        self.bound(max_bytes)
 
     def recall(self, owner: str, response_id: str, *, chain: bool = False) -> tuple[Kept, ...]:
         with self._lock:
@@ -120,6 +121,8 @@ class FileResponses:
             try:
                 with self._db:
                     self._drop(owner, response_id)
+                # The log would hold what was deleted until it is written over.
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error as err:
                 raise NexusError(
                     f"kept answers cannot be written: {err}", code="responses_unavailable"

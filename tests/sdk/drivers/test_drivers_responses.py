@@ -183,6 +183,25 @@ def test_the_file_outlives_the_process_without_the_values(tmp_path: Path) -> Non
     assert FULL.values not in file.read_bytes()
 
 
+def test_what_is_deleted_or_over_is_not_in_the_file(tmp_path: Path) -> None:
+    clock = Clock()
+    file = tmp_path / FILE
+    store = FileResponses(file, clock=clock)
+    store.retain(kept("r1", body=b"the secret of r1"), 60)
+    store.retain(kept("r2", body=b"the secret of r2"), 60)
+    store.forget("ann", "r1")
+    assert b"the secret of r1" not in on_disk(tmp_path)
+    assert b"the secret of r2" in on_disk(tmp_path)
+    store.close()
+    clock.now += 61
+    FileResponses(file, clock=clock).close()
+    assert b"the secret of r2" not in on_disk(tmp_path)
+
+
+def on_disk(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
 def test_a_file_that_is_none_is_said_at_once(tmp_path: Path) -> None:
     (tmp_path / "not").write_bytes(b"no database at all, and long enough to be read as one" * 20)
     with pytest.raises(BadSettings, match="cannot be opened"):
