@@ -88,11 +88,13 @@ class FileResponses:
     def recall(self, owner: str, response_id: str, *, chain: bool = False) -> tuple[Kept, ...]:
         with self._lock:
             try:
-                return chained(lambda one: self._found(owner, one), response_id, chain=chain)
+                found = chained(lambda one: self._found(owner, one), response_id, chain=chain)
             except sqlite3.Error as err:
                 raise NexusError(
                     f"kept answers cannot be read: {err}", code="responses_unavailable"
                 ) from err
+            self._touch(found)
+            return found
 
     def retain(self, kept: Kept, ttl_s: float) -> None:
         size, now = kept.size - len(kept.values) + OVERHEAD_BYTES, self._clock()
@@ -142,20 +144,22 @@ class FileResponses:
             self._db.close()
 
     def _found(self, owner: str, response_id: str) -> Kept | None:
-        now = self._clock()
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM kept WHERE owner = ? AND id = ? AND expires > ?",  # noqa: S608
-            (owner, response_id, now),
+            (owner, response_id, self._clock()),
         ).fetchone()
         if row is None:
             return None
-        with suppress(sqlite3.OperationalError), self._db:  # another process writes for long
-            self._db.execute(
-                "UPDATE kept SET used = ? WHERE owner = ? AND id = ?", (now, owner, response_id)
-            )
         found, holder, asked, provider, model, native, *texts = row
         kept = Kept(found, holder, asked, Target(provider, model), bool(native), *texts)
         return replace(kept, values=self._values.get((owner, response_id), b""))
+
+    def _touch(self, found: tuple[Kept, ...]) -> None:
+        """They were used now. That another process writes for long is no reason to refuse them."""
+        now = self._clock()
+        rows = [(now, kept.owner, kept.id) for kept in found]
+        with suppress(sqlite3.OperationalError), self._db:
+            self._db.executemany("UPDATE kept SET used = ? WHERE owner = ? AND id = ?", rows)
 
     def _drop(self, owner: str, response_id: str) -> None:
         self._db.execute("DELETE FROM kept WHERE owner = ? AND id = ?", (owner, response_id))
