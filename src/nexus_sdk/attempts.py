@@ -14,11 +14,10 @@ from nexus_sdk.effects import Reserve, Send, Settle, Wait
 from nexus_sdk.errors import LimitExceeded, UpstreamFailed
 from nexus_sdk.model import Failure, Refused, Response
 from nexus_sdk.pipe import Opening, StreamPipe
-from nexus_sdk.stages import answering, limits, retry
+from nexus_sdk.stages import answering, keeping, limits, retry
 from nexus_sdk.stages.sending import patience_retries, prepare
 from nexus_sdk.stages.usage_chunks import hide_usage
 from nexus_sdk.values import value
-from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.framing import SSE
 
 if TYPE_CHECKING:
@@ -86,11 +85,15 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     """All attempts at one target, under one reservation."""
     snapshot, trail = exchange.snapshot, exchange.trail
     account = snapshot.account(step.target, call)
+    memory = exchange.memory
+    told = call if memory is None else keeping.told(memory, call, step.target, account)
     prepared = prepare(
-        call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
+        told, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
     )
     trail.target, trail.arm = step.target, step.arm
     trail.coerced[:] = prepared.report.changes
+    if memory is not None:
+        trail.coerced += keeping.changes(call, told)
     trail.dropped[:] = [
         f"{loss.param} ({loss.reason})"
         for loss in prepared.report.drops + prepared.report.omissions
@@ -180,7 +183,6 @@ def _opening(
 ) -> Opening | None:
     if not call.facts.stream or call.dialect is None or prepared.dialect is None:
         return None
-    reply = Reply(call.doc, call.request.id, call.facts.model)
     enforcer = StreamEnforcer(
         call.dialect,
         inspector,
@@ -188,7 +190,7 @@ def _opening(
         restoring=len(exchange.vault) > 0,
     )
     hide = hide_usage if prepared.hide_usage else None
-    pipe = StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide)
+    pipe = StreamPipe(prepared.dialect, call.dialect, call.reply, enforcer, hide)
     if not (prepared.framing == call.framing == SSE):
         pipe.frame(prepared.framing, call.framing)
     return Opening(pipe)

@@ -49,7 +49,7 @@ _MAX_RETRY_RULES = 64
 @dataclass(frozen=True, slots=True)
 class Account:
     """An upstream as the sending stage needs it. `own`: it is the caller's own, reached with the
-    caller's headers.
+    caller's headers. `keeps`: answers of the Responses API can be read and followed there.
     `endpoints`: by endpoint key, how it is done there; `families`: of some models otherwise.
     `defaults`: headers that a caller may set itself. `credential`: what a token or a signature is
     made from. `manners`: what models there do otherwise."""
@@ -69,6 +69,7 @@ class Account:
     families: tuple[tuple[Names, Mapping[str, Way]], ...] = ()
     credential: Credential | None = field(default=None, repr=False)
     manners: Manners = NO_MANNERS
+    keeps: bool = False
 
     def ways(self, model: str) -> Mapping[str, Way]:
         """How operations with `model` are done there."""
@@ -175,6 +176,7 @@ def _own(base_url: str, endpoint: str) -> Account:
         stream_usage=True,
         # The address is the application's own choice; only what no provider can be is refused.
         private_network=True,
+        keeps=True,
     )
 
 
@@ -223,6 +225,7 @@ def _account(name: str, provider: doc.Provider) -> Account:
         ),
         credential=_credential(row, provider, words),
         manners=Manners(row.quirks),
+        keeps=row.keeps_responses,
     )
 
 

@@ -69,7 +69,8 @@ class Row:
     `endpoints`: by the key of `wire.endpoints.ENDPOINTS`, how the operation is done; `families`:
     what models have other ways. `headers`: sent with every request. `stream_usage`: chat streams
     end with their usage only when asked with `stream_options: {include_usage: true}`, and the
-    provider takes that. `quirks`: what its copy of a dialect does otherwise.
+    provider takes that. `keeps_responses`: answers of the Responses API can be read and followed
+    there later. `quirks`: what its copy of a dialect does otherwise.
 
     `because`: for each field that departs from the plain case, why, and where that is written.
     """
@@ -89,6 +90,7 @@ class Row:
     credentials: tuple[str, ...] = ()
     audience: str = ""
     key_variable: str = ""
+    keeps_responses: bool = False
 
     @property
     def ways(self) -> tuple[Way, ...]:

@@ -23,7 +23,10 @@ ROWS = (
         stream_usage=True,
         quirks=OPENAI,
         key_variable="OPENAI_API_KEY",
+        keeps_responses=True,
         because={
+            "keeps_responses": "for 30 days unless `store` is false; platform.openai.com, API "
+            "reference, responses/create, store",
             "stream_usage": "a chat stream carries no usage unless asked for; platform.openai.com, "
             "API reference, chat/create, stream_options",
         },
@@ -140,7 +143,9 @@ ROWS = (
         stream_usage=True,
         quirks=OPENAI,
         key_variable="AZURE_OPENAI_API_KEY",
+        keeps_responses=True,
         because={
+            "keeps_responses": "for 30 days; learn.microsoft.com, Azure OpenAI Responses API",
             "auth": "a key goes into api-key; learn.microsoft.com, Azure OpenAI REST API reference",
             "base_url": "each resource has its host; ibidem",
             "stream_usage": "as at OpenAI; ibidem, stream_options, since 2024-09-01-preview",

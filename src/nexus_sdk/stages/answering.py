@@ -12,7 +12,6 @@ import orjson
 from nexus_sdk.errors import Blocked, LimitExceeded, Malformed, UpstreamFailed
 from nexus_sdk.model import Answer, Failure, Response, Usage
 from nexus_sdk.wire import error_reasons, estimates, failures
-from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import dumps, parse, splice
@@ -182,9 +181,8 @@ def whole(call: Call, sent: Sent) -> tuple[bytes, Json]:
 
 
 def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:
-    reply = Reply(call.doc, call.request.id, call.facts.model)
     try:
-        return dialect.encode_response(source.decode_response(doc), reply)
+        return dialect.encode_response(source.decode_response(doc), call.reply)
     except (Malformed, *MISSHAPEN) as err:
         said = err.message if isinstance(err, Malformed) else type(err).__name__
         reason = f"its answer cannot be translated from {source.name}: {said}"

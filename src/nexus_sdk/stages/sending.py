@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from nexus_sdk.errors import Malformed, NotFound
 from nexus_sdk.model import Target, Upstream
@@ -95,6 +95,8 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
     operation."""
     if call.dialect is None or call.endpoint is None:
         return _unread(call, target, account)
+    if call.endpoint.kind == "kept":
+        return _kept(call, target, account)
     way = _way(call, target, account)
     if way is _ESTIMATED:
         return _estimated(call, target)
@@ -127,6 +129,23 @@ def _unread(call: Call, target: Target, account: Account) -> Prepared:
         if named and call.facts.model != target.model:
             body = splice(body, {("model",): target.model})
     return Prepared(_upstream(call, account, path, body), target, None)
+
+
+_KEPT_QUERY = frozenset({
+    "after", "before", "include", "include[]", "include_obfuscation", "limit", "order",
+    "starting_after", "stream",
+})  # fmt: skip
+
+
+def _kept(call: Call, target: Target, account: Account) -> Prepared:
+    """An operation on an answer that the target keeps. Of the query goes what the API knows."""
+    path = call.request.path
+    if not account.own:
+        way = account.ways(target.model)["responses"]
+        asked = parse_qsl(call.request.query, keep_blank_values=True)
+        query = urlencode([(name, text) for name, text in asked if name in _KEPT_QUERY])
+        path = way.path + path.removeprefix("/responses") + (f"?{query}" if query else "")
+    return Prepared(_upstream(call, account, path, call.body), target, call.dialect)
 
 
 def _way(call: Call, target: Target, account: Account) -> Way:

@@ -93,12 +93,13 @@ class ErrorFacts:
 class Reply:
     """What an answer needs beyond its own content. `request` is the caller's document; `id`,
     `model` and `created` (seconds since the epoch) stand in where the upstream did not give its
-    own."""
+    own. `kept_as`: the id that it must have, whatever the upstream's is."""
 
     request: Json
     id: str
     model: str
     created: int = 0
+    kept_as: str = ""
 
 
 class StreamDecoder(Protocol):

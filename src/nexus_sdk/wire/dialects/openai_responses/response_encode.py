@@ -64,7 +64,7 @@ def skeleton(chat: Json, reply: Reply) -> Json:
     asked = {key: request[key] for key in ECHO if request.get(key) is not None}
     echo = _ECHO_DEFAULTS | asked if own is None else own
     return {
-        "id": chat.get("id") or reply.id,
+        "id": reply.kept_as or chat.get("id") or reply.id,
         "object": "response",
         "created_at": chat.get("created") or reply.created,
         "model": chat.get("model") or reply.model,
