@@ -253,7 +253,7 @@ def test_a_wrong_key_and_an_unknown_model(doors: Doors, client: genai.Client) ->
 
 @pytest.mark.parametrize(("model", "code"), [("broken", 500), ("cut", 502), ("error-event", 502)])
 def test_an_upstream_that_fails(client: genai.Client, model: str, code: int) -> None:
-    """Before the first byte: as the status."""
+    """As the status, or inside the stream."""
     with pytest.raises(errors.ServerError) as caught:
         list(client.models.generate_content_stream(model=model, contents=SAID))
     assert (caught.value.code, caught.value.status) == (code, "INTERNAL")
