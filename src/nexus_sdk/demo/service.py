@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
-from nexus_sdk.demo import chat, embeddings, gemini, messages, moderations, responses
+from nexus_sdk.demo import chat, embeddings, gemini, messages, moderations, reranking, responses
 from nexus_sdk.demo.delivery import Outgoing, deliver
 from nexus_sdk.demo.frames import frames
 from nexus_sdk.demo.metering import Prefixes
@@ -86,6 +86,7 @@ served.
 PLAINLY: Mapping[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
     "/embeddings": lambda body, _number: embeddings.whole(body),
     "/moderations": moderations.whole,
+    "/rerank": lambda body, _number: reranking.whole(body),
     "/count_tokens": lambda body, _number: {"input_tokens": input_tokens(messages.read(body))},
     ":countTokens": lambda body, _number: {"totalTokens": input_tokens(gemini.read(body))},
     ":embedContent": lambda body, _number: gemini.embedded(body),

@@ -71,9 +71,11 @@ def policy(keys: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
             "api_key": "the-gemini-key",
         }
         given["providers"]["anthropic"]["base_url"] = url
+        given["providers"]["voyage"] = {**given["providers"]["openai"], "kind": "voyage"}
         given["routing"]["models"] |= {
             GEMINI: f"gemini/{GEMINI}",
             "gemini-embedding-001": "gemini/gemini-embedding-001",
+            "rerank-2.5": "voyage/rerank-2.5",
             "omni-moderation-latest": "openai/omni-moderation-latest",
         }
         given["limits"] = [
