@@ -132,6 +132,7 @@ _GOOGLE = (
 )
 """The Gemini API, and Vertex AI's of the same shape."""
 _AZURE = "/openai"
+"""Azure's client asks here for what a deployment's path does not have."""
 
 ROUTES = (
     Route("chat", "/deployments/{model}/chat/completions", _AZURE),
@@ -161,7 +162,7 @@ ROUTES = (
     Route("messages", "/messages", "/v1|/anthropic/v1"),
     Route("chat", "/chat/completions"),
     Route("completions", "/completions"),
-    Route("responses", "/responses"),
+    Route("responses", "/responses", f"/v1|/openai/v1|{_AZURE}"),
     Route("embeddings", "/embeddings"),
     Route("moderations", "/moderations"),
     Route("cohere_chat", "/v2/chat", ""),
@@ -170,8 +171,8 @@ ROUTES = (
     Route("voyage_rerank", "/rerank", "/v1"),
     Route("gemini_models", "/v1beta/models", ""),
     Route("gemini_model", "/v1beta/models/{model}", ""),
-    Route("models", "/models", "/v1|/openai/v1|/anthropic/v1"),
-    Route("model", "/models/{model}", "/v1|/openai/v1|/anthropic/v1"),
+    Route("models", "/models", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}"),
+    Route("model", "/models/{model}", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}"),
 )
 """The first that fits holds. What stands in an operation's more particular path comes before what
 the end of it would match."""
