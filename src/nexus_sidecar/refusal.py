@@ -28,7 +28,7 @@ PLACES = (
 )
 """Where the clients of a vendor ask, and an operation of that vendor's; any other place is
 OpenAI's."""
-_GOOGLE_METHOD = re.compile(rb"/v1/models/[^/?]+:[A-Za-z]+(?:\?|$)")
+_GOOGLE_METHOD = re.compile(rb"/v1(?:beta1)?/(?:[^?]*/)?models/[^/?]+:[A-Za-z]+(?:\?|$)")
 """A method of Google's: `models/<model>:predict`."""
 
 ANTHROPIC_KINDS: Mapping[int, str] = {

@@ -63,11 +63,15 @@ def answer(snapshot: Snapshot, caller: Caller, request: Request) -> Answer:
     return Answer(200, headers, dumps(list_of([entry_of(entry) for entry in entries])))
 
 
+_GOOGLE = frozenset({"x-goog-api-key", "x-goog-api-client"})
+"""Google's clients send the second one also where they have a token in the place of a key."""
+
+
 def vendor_of(request: Request) -> str:
     """Whose client asks for a list. Paths do not tell it, but for Gemini's `/v1beta`."""
     if "anthropic-version" in request.headers:
         return "anthropic"
-    if request.endpoint.startswith("gemini_") or "x-goog-api-key" in request.headers:
+    if request.endpoint.startswith("gemini_") or not _GOOGLE.isdisjoint(request.headers):
         return "gemini"
     return "cohere" if request.headers.get("user-agent", "").startswith("cohere") else "openai"
 

@@ -107,6 +107,7 @@ ROWS = (
         "embeddings",
         bare=True,
     ),
+    Endpoint("predict", "POST", "/models/{model}:predict", "vertex_embed", "embeddings", bare=True),
     Endpoint("rerank", "POST", "/v2/rerank", "cohere_rerank", "rerank"),
     Endpoint("voyage_rerank", "POST", "/rerank", "voyage_rerank", "rerank"),
     Endpoint("count_tokens", "POST", "/messages/count_tokens", errors="anthropic"),
@@ -126,10 +127,9 @@ ROWS = (
     ),
 )
 
-_GOOGLE = (
-    "/v1|/v1beta|/v1beta1"
-    "|/(?:v1|v1beta1)/projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+/publishers/google"
-)
+_VERTEX = "/(?:v1|v1beta1)(?:/projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+)?/publishers/google"
+"""Vertex AI's places; clients with a key alone name no project."""
+_GOOGLE = f"/v1|/v1beta|/v1beta1|{_VERTEX}"
 """The Gemini API, and Vertex AI's of the same shape."""
 _AZURE = "/openai"
 """Azure's client asks here for what a deployment's path does not have."""
@@ -150,6 +150,7 @@ ROUTES = (
     Route("count_content_tokens", "/models/{model}:countTokens", _GOOGLE),
     Route("embed_content", "/models/{model}:embedContent", _GOOGLE),
     Route("batch_embed_contents", "/models/{model}:batchEmbedContents", _GOOGLE),
+    Route("predict", "/models/{model}:predict", _VERTEX),
     Route("converse", "/model/{model}/converse", "|/bedrock", streams=False),
     Route(
         "converse",
@@ -171,8 +172,8 @@ ROUTES = (
     Route("voyage_rerank", "/rerank", "/v1"),
     Route("gemini_models", "/v1beta/models", ""),
     Route("gemini_model", "/v1beta/models/{model}", ""),
-    Route("models", "/models", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}"),
-    Route("model", "/models/{model}", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}"),
+    Route("models", "/models", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}|{_VERTEX}"),
+    Route("model", "/models/{model}", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}|{_VERTEX}"),
 )
 """The first that fits holds. What stands in an operation's more particular path comes before what
 the end of it would match."""

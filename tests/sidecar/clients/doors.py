@@ -111,8 +111,11 @@ class Doors(Stack):
         return sent
 
     def check(self) -> None:
-        """No provider got what the policy redacts or blocks, or a virtual key."""
+        """No provider got what the policy redacts or blocks, or a virtual key, which no audit event
+        holds either."""
         for seen in self.seen():
             assert SECRET not in seen.text
             assert "Nightjar" not in seen.text
             assert "nvk_" not in seen.text + seen.target + json.dumps(dict(seen.headers))
+        told = json.dumps(self.events())
+        assert not any(key in told for key in self.keys.values())

@@ -287,6 +287,13 @@ def test_a_client_that_tries_again(doors: Doors, making: Making) -> None:
     assert len(doors.seen()) == 2
 
 
+def test_a_client_that_tries_again_what_the_policy_refused(making: Making) -> None:
+    client = making.client("spent", retries={"total_max_attempts": 2})
+    with pytest.raises(client.exceptions.ThrottlingException) as caught:
+        client.converse(modelId=OPENAI, messages=user(SAID))
+    assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 1
+
+
 @pytest.mark.parametrize("model", ["broken", "cut"])
 def test_an_upstream_that_fails(client: Any, model: str) -> None:
     """Before the first byte: as the status."""

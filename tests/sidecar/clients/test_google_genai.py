@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google import genai
 from google.genai import errors, types
+from google.oauth2.credentials import Credentials
 from tests.sidecar.clients.doors import (
     ANN,
     ANSWER,
+    ANTHROPIC,
     CALL,
     DIMENSIONS,
     EMBEDDERS,
@@ -26,9 +28,11 @@ from tests.sidecar.clients.doors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.sidecar.clients.doors import Doors
+
+    type Opened = Callable[[Doors, types.HttpOptions], genai.Client]
 
 
 def client_of(doors: Doors, key: str = "good", **more: Any) -> genai.Client:
@@ -199,6 +203,43 @@ def test_both_versions_of_the_api(doors: Doors, version: str) -> None:
     with client_of(doors, api_version=version) as client:
         assert client.models.generate_content(model=OPENAI, contents=SAID).text == ANSWER
         assert "models/gpt-4o" in [model.name for model in client.models.list()]
+
+
+# ---- in front of Vertex AI's places --------------------------------------------------------------
+
+
+def with_a_key(doors: Doors, options: types.HttpOptions) -> genai.Client:
+    return genai.Client(vertexai=True, api_key=doors.key, http_options=options)
+
+
+def with_a_project(doors: Doors, options: types.HttpOptions) -> genai.Client:
+    """The virtual key in the place of Google's token."""
+    return genai.Client(
+        vertexai=True,
+        project="project-1",
+        location="europe-west1",
+        credentials=Credentials(doors.key),  # type: ignore[no-untyped-call]  # google-auth's
+        http_options=options,
+    )
+
+
+@pytest.mark.parametrize("opened", [with_a_key, with_a_project])
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_vertex(doors: Doors, version: str, opened: Opened) -> None:
+    options = types.HttpOptions(base_url=doors.url, api_version=version)
+    with opened(doors, options) as client:
+        assert client.models.generate_content(model=OPENAI, contents=SAID).text == ANSWER
+        chunks = client.models.generate_content_stream(model=ANTHROPIC, contents=SAID)
+        assert "".join(chunk.text or "" for chunk in chunks) == ANSWER
+        got = client.models.embed_content(model="text-embedding-3-small", contents=SAID)
+        assert [len(one.values or ()) for one in got.embeddings or ()] == [DIMENSIONS]
+        assert OPENAI in {
+            (model.name or "").removeprefix("models/") for model in client.models.list()
+        }
+        assert (client.models.get(model=OPENAI).name or "").endswith(OPENAI)
+        with pytest.raises(errors.ClientError) as caught:
+            client.models.generate_content(model=OPENAI, contents=FORBIDDEN)
+        assert (caught.value.code, caught.value.status) == (403, "PERMISSION_DENIED")
 
 
 # ---- what the policy does ------------------------------------------------------------------------
