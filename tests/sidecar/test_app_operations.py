@@ -97,6 +97,22 @@ def test_it_serves_tls(tmp_path: Path) -> None:
         assert got.status_code == 200
 
 
+def test_an_idle_connection_over_tls_does_not_hold_the_end_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client keeps it for later and does not read, so it does not say goodbye."""
+    monkeypatch.setattr("nexus_sidecar.gate.LINGER_S", 0.1)
+    certificate = self_signed(tmp_path)
+    options = Options(port=0, certificate=certificate, key=certificate)
+    context = ssl.create_default_context(cafile=str(certificate))
+    with (
+        httpx.Client(verify=context) as client,
+        Stack(tmp_path, policy, options) as stack,
+    ):
+        assert client.get(f"{stack.url}/healthz").status_code == 200
+        stack.stop()
+
+
 # ---- what it says of itself -----------------------------------------------------------------
 
 
