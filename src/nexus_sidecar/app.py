@@ -17,7 +17,7 @@ from nexus_sdk.stages.answering import dialect_of, error_headers
 from nexus_sdk.wire.endpoints import PATHS, match
 from nexus_sdk.wire.json import dumps
 from nexus_sidecar.gate import DEPARTURE
-from nexus_sidecar.refusal import ANTHROPIC_PATHS
+from nexus_sidecar.refusal import operation_near
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -96,10 +96,8 @@ class App:
             f"{scope['method']} {path} is not served here; what is: {', '.join(PATHS.served())}",
             code="unknown_path",
         )
-        anthropic = scope["path"].encode().startswith(ANTHROPIC_PATHS)
-        return _refusal(
-            error, Request(self._nexus.new_id(), "sidecar", "messages" if anthropic else "", b"")
-        )
+        operation = operation_near(scope["raw_path"])
+        return _refusal(error, Request(self._nexus.new_id(), "sidecar", operation, b""))
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -137,6 +137,13 @@ class Gate(HttpToolsProtocol):
         self._input += data
         self._advance()
 
+    def shutdown(self) -> None:
+        """An idle connection is closed, and cut where that is not enough: over TLS, a client that
+        does not read does not answer the end either, and the server would wait for it."""
+        super().shutdown()
+        if self.transport.is_closing() and not self.transport.get_write_buffer_size():
+            self.loop.call_later(LINGER_S, self.transport.abort)
+
     # ---- framing ----------------------------------------------------------------------------
 
     def _advance(self) -> None:

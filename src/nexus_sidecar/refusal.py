@@ -1,18 +1,35 @@
-"""The answer to a refused request, in the error dialect of the caller: OpenAI's, or Anthropic's
-below /v1/messages."""
+"""The answer to a refused request, in the error dialect of the caller: that of the paths it asks
+for."""
 
 from __future__ import annotations
 
-import json
+import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nexus_sdk.wire.dialect import ErrorFacts
+from nexus_sdk.wire.dialects import DIALECTS
+from nexus_sdk.wire.endpoints import ENDPOINTS
+from nexus_sdk.wire.json import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from nexus_sdk.wire.json import Json
     from nexus_sidecar.strict_http import Refused
 
-ANTHROPIC_PATHS = (b"/v1/messages", b"/anthropic/")
+PLACES = (
+    (b"/v1/messages", "messages"),
+    (b"/anthropic/", "messages"),
+    (b"/model/", "converse"),
+    (b"/bedrock/", "converse"),
+    (b"/v1beta", "generate_content"),
+    (b"/v2/", "cohere_chat"),
+)
+"""Where the clients of a vendor ask, and an operation of that vendor's; any other place is
+OpenAI's."""
+_GOOGLE_METHOD = re.compile(rb"/v1(?:beta1)?/(?:[^?]*/)?models/[^/?]+:[A-Za-z]+(?:\?|$)")
+"""A method of Google's: `models/<model>:predict`."""
 
 ANTHROPIC_KINDS: Mapping[int, str] = {
     408: "timeout_error",
@@ -26,7 +43,7 @@ OPENAI_KINDS: Mapping[int, str] = {503: "server_error"}
 
 def answer(refused: Refused, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """The whole answer as bytes. `headers` are the server's own."""
-    body = json.dumps(_body(refused, anthropic=target.startswith(ANTHROPIC_PATHS))).encode()
+    body = dumps(_body(refused, operation_near(target)))
     phrase = HTTPStatus(refused.status).phrase
     lines = [b"HTTP/1.1 %d %b" % (refused.status, phrase.encode())]
     lines += [b"%b: %b" % header for header in headers]
@@ -40,16 +57,21 @@ def answer(refused: Refused, target: bytes, headers: Sequence[tuple[bytes, bytes
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def _body(refused: Refused, *, anthropic: bool) -> dict[str, Any]:
-    if anthropic:
+def operation_near(target: bytes) -> str:
+    """An operation of the vendor whose clients ask here; empty for OpenAI's."""
+    for beginning, operation in PLACES:
+        if target.startswith(beginning):
+            return operation
+    return "generate_content" if _GOOGLE_METHOD.match(target) else ""
+
+
+def _body(refused: Refused, operation: str) -> Json:
+    if not operation:
+        kind = OPENAI_KINDS.get(refused.status, "invalid_request_error")
+        told = {"message": refused.message, "type": kind, "param": None, "code": refused.code}
+        return {"error": told}
+    if operation == "messages":
         kind = ANTHROPIC_KINDS.get(refused.status, "invalid_request_error")
         return {"type": "error", "error": {"type": kind, "message": refused.message}}
-    kind = OPENAI_KINDS.get(refused.status, "invalid_request_error")
-    return {
-        "error": {
-            "message": refused.message,
-            "type": kind,
-            "param": None,
-            "code": refused.code,
-        }
-    }
+    facts = ErrorFacts(refused.status, refused.message, code=refused.code)
+    return DIALECTS[ENDPOINTS[operation].dialect].relay_error(facts, "")

@@ -18,7 +18,6 @@ from nexus_sdk.model import Origin, Outcome, Request, Response, Target
 from nexus_sdk.pipeline import handle
 from nexus_sdk.policy import snapshot as snapshots
 from nexus_sdk.policy.snapshot import Account
-from nexus_sdk.providers.row import Way
 from nexus_sdk.stages import answering, reading, sending
 from nexus_sdk.stages.reading import read
 from nexus_sdk.stages.sending import prepare
@@ -27,6 +26,7 @@ from nexus_sdk.wire.dialects import DIALECTS, openai_chat
 from nexus_sdk.wire.endpoints import ENDPOINTS, ROWS, Endpoint, Paths
 from nexus_sdk.wire.framing import FRAMINGS
 from nexus_sdk.wire.json import dumps
+from nexus_sdk.wire.ways import Way
 
 CHAT = openai_chat.DIALECT
 

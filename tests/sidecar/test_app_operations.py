@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import pytest
 from tests.sidecar.app_stack import Stack, chat, key, policy, settings
+from tests.sidecar.certificates import self_signed
 
 from nexus_sdk.errors import BadSettings
 from nexus_sdk.nexus import Nexus
@@ -82,7 +83,7 @@ def test_a_certificate_that_is_none(tmp_path: Path) -> None:
 
 
 def test_it_serves_tls(tmp_path: Path) -> None:
-    certificate = _self_signed(tmp_path)
+    certificate = self_signed(tmp_path)
     options = Options(port=0, certificate=certificate, key=certificate)
     with Stack(tmp_path, policy, options) as stack:
         assert stack.url.startswith("https://127.0.0.1:")
@@ -96,40 +97,20 @@ def test_it_serves_tls(tmp_path: Path) -> None:
         assert got.status_code == 200
 
 
-def _self_signed(folder: Path) -> Path:
-    import datetime as dt
-    from ipaddress import ip_address
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sidecar")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start.replace(year=2120))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .sign(private, hashes.SHA256())
-    )
-    pem = folder / "sidecar.pem"
-    pem.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return pem
+def test_an_idle_connection_over_tls_does_not_hold_the_end_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client keeps it for later and does not read, so it does not say goodbye."""
+    monkeypatch.setattr("nexus_sidecar.gate.LINGER_S", 0.1)
+    certificate = self_signed(tmp_path)
+    options = Options(port=0, certificate=certificate, key=certificate)
+    context = ssl.create_default_context(cafile=str(certificate))
+    with (
+        httpx.Client(verify=context) as client,
+        Stack(tmp_path, policy, options) as stack,
+    ):
+        assert client.get(f"{stack.url}/healthz").status_code == 200
+        stack.stop()
 
 
 # ---- what it says of itself -----------------------------------------------------------------

@@ -3,11 +3,11 @@
     with ModelServer() as server:
         client = OpenAI(base_url=server.url + "/v1", api_key="any")
 
-It serves chat completions, Responses, embeddings, Anthropic messages and the list of models, whole
-and streamed; every path also without the `/v1`. Any credential will do. By default an answer is
-`You said: <the user's last words>`; what else there is (tools, JSON, faults of every kind) is asked
-for by the header `x-demo` or in the model's name: the table stands in `script.py`. `model: bench`
-gets one reply made beforehand.
+It serves chat completions, Responses, embeddings, moderations, Anthropic messages, Gemini's
+generateContent, Voyage's rerank and the list of models, whole and streamed; every path also without
+the `/v1`. Any credential will do. By default an answer is `You said: <the user's last words>`; what
+else there is (tools, JSON, faults of every kind) is asked for by the header `x-demo` or in the
+model's name: the table stands in `script.py`. `model: bench` gets one reply made beforehand.
 
 What was received is kept: `server.requests` here, `GET /_seen?since=N` over HTTP, `DELETE /_seen`
 to forget.

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs
 
-from nexus_sdk.demo import chat, embeddings, messages, responses
+from nexus_sdk.demo import chat, embeddings, gemini, messages, moderations, reranking, responses
 from nexus_sdk.demo.delivery import Outgoing, deliver
 from nexus_sdk.demo.frames import frames
 from nexus_sdk.demo.metering import Prefixes
@@ -72,14 +72,27 @@ MESSAGES = Format(
     messages.error_event,
     ANTHROPIC_HEADERS,
 )
+GEMINI = Format(gemini.read, gemini.whole, gemini.events, gemini.error, gemini.error_event, {})
 FORMATS: Mapping[str, Format] = {
     "/chat/completions": CHAT,
     "/responses": RESPONSES,
     "/messages": MESSAGES,
+    ":generateContent": GEMINI,
+    ":streamGenerateContent": GEMINI,
 }
 """By the end of the path, so that `/v1/...`, `/openai/deployments/x/...` and no prefix at all are
 served.
 """
+PLAINLY: Mapping[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
+    "/embeddings": lambda body, _number: embeddings.whole(body),
+    "/moderations": moderations.whole,
+    "/rerank": lambda body, _number: reranking.whole(body),
+    "/count_tokens": lambda body, _number: {"input_tokens": input_tokens(messages.read(body))},
+    ":countTokens": lambda body, _number: {"totalTokens": input_tokens(gemini.read(body))},
+    ":embedContent": lambda body, _number: gemini.embedded(body),
+    ":batchEmbedContents": lambda body, _number: gemini.batch_embedded(body),
+}
+"""What answers the number of a request and its body without a script."""
 
 MODELS = (
     "gpt-4o",
@@ -141,9 +154,10 @@ class Service:
 
     def _answer(self, received: Received, number: int) -> Iterable[Step]:
         suffix = _suffix(received.path)
-        form = FORMATS.get(suffix, CHAT)
+        form = _form(suffix)
         try:
             body = json.loads(received.body) if received.body else {}
+            body = gemini.routed(received.path, body)
             script = self._script(str(body.get("model", "")), received.headers.get("x-demo", ""))
         except (BadScript, *_SHAPE_ERRORS) as problem:
             return deliver(_error(form, 400, str(problem), PLAIN), PLAIN)
@@ -178,14 +192,12 @@ class Service:
     ) -> Outgoing:
         if received.method == "POST" and suffix in FORMATS:
             return self._generated(FORMATS[suffix], body, *asked)
-        if received.method == "POST" and suffix == "/embeddings":
-            return _json(embeddings.whole(body))
-        if received.method == "POST" and received.path.endswith("/messages/count_tokens"):
-            return _json({"input_tokens": input_tokens(messages.read(body))})
+        if received.method == "POST" and suffix in PLAINLY:
+            return _json(PLAINLY[suffix](body, asked[1]))
         if received.method == "GET" and (listed := _models(received)) is not None:
             return _json(listed)
         wrong = f"{received.method} {received.path} is not served"
-        return _error(FORMATS.get(suffix, CHAT), 404, wrong, PLAIN)
+        return _error(_form(suffix), 404, wrong, PLAIN)
 
     def _generated(
         self, form: Format, body: dict[str, Any], script: Script, number: int
@@ -237,11 +249,18 @@ class Service:
 
 
 def _suffix(path: str) -> str:
-    """The part of a path that says what is asked: its last segment, or two for chat completions."""
+    """The part of a path that says what is asked: its last segment, two for chat completions, and
+    for Gemini's paths what stands after the model's name."""
     path = path.rstrip("/")
     if path.endswith("/chat/completions"):
         return "/chat/completions"
-    return path[path.rfind("/") :]
+    last = path[path.rfind("/") :]
+    return last[last.find(":") :] if ":" in last else last
+
+
+def _form(suffix: str) -> Format:
+    """The format in which a path tells errors."""
+    return FORMATS.get(suffix, GEMINI if suffix.startswith(":") else CHAT)
 
 
 def _named(form: Format, headers: Mapping[str, str], number: int, script: Script) -> dict[str, str]:
@@ -249,7 +268,7 @@ def _named(form: Format, headers: Mapping[str, str], number: int, script: Script
     named = {**headers, **form.headers}
     if form is MESSAGES:
         named["request-id"] = f"req_{number:024x}"
-    else:
+    elif form is not GEMINI:
         named["x-request-id"] = f"req_{number:032x}"
         named["openai-processing-ms"] = str(max(1, round(1000 * script.seconds("delay"))))
     if script:

@@ -15,7 +15,7 @@ from nexus_sdk.mac import Mac
 from nexus_sdk.model import Credential
 from nexus_sdk.policy.defaults import compliance
 from nexus_sdk.providers.prices import Prices
-from nexus_sdk.providers.row import AUTH, Way
+from nexus_sdk.providers.row import AUTH
 from nexus_sdk.providers.table import TABLE, auth_headers
 from nexus_sdk.stages.adapting import NO_MANNERS, Manners
 from nexus_sdk.stages.admission import Gate, gate
@@ -26,6 +26,7 @@ from nexus_sdk.stages.routes import Routes, compile_routes
 from nexus_sdk.stages.selectors import Names
 from nexus_sdk.stages.tree import Leaf
 from nexus_sdk.wire.endpoints import ENDPOINTS
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

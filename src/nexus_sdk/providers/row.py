@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from nexus_sdk.model import NOTHING
-from nexus_sdk.wire.framing import SSE
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,24 +27,6 @@ AUTH: Mapping[Auth, tuple[str, str]] = MappingProxyType(
     }
 )
 """The header that carries a key, and its form."""
-
-
-class Way(NamedTuple):
-    """How one operation is done at a provider.
-
-    `dialect` of the body, empty where it has none. `path`: below the base URL, with `{model}` where
-    it names the model, and with the policy's fields (`{project}`). `stream_path`: another one for
-    streams. `framing`: of a stream's events (`wire/framing.py`). `plain`: characters of a model's
-    name that stand unescaped in the path, beside letters, digits and `-._~`. `predicts`: the answer
-    takes several exchanges (`predictions.py`).
-    """
-
-    dialect: str
-    path: str
-    stream_path: str = ""
-    framing: str = SSE
-    plain: str = ""
-    predicts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nexus_sdk.providers.quirks import CLAUDE, NO_DEVELOPER, OLD_CEILING, OPENAI, READS_REASONING
-from nexus_sdk.providers.row import Family, Row, Way, speaks
+from nexus_sdk.providers.row import Family, Row, speaks
 from nexus_sdk.stages.adapting import Quirk
+from nexus_sdk.wire.ways import Way
 
 _GEMINI = "/v1beta/models/{model}"
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers"

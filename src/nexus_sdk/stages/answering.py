@@ -11,6 +11,7 @@ import orjson
 
 from nexus_sdk.errors import Blocked, LimitExceeded, Malformed, UpstreamFailed
 from nexus_sdk.model import Answer, Failure, Response, Usage
+from nexus_sdk.stages import catalog
 from nexus_sdk.wire import error_reasons, estimates, failures
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
@@ -52,8 +53,8 @@ MAX_HEADER_LIST = 1000
 
 def dialect_of(request: Request) -> Dialect:
     """The dialect in which this caller reads errors."""
-    if request.endpoint in ("models", "model") and "anthropic-version" in request.headers:
-        return DIALECTS["anthropic"]
+    if request.endpoint in catalog.LISTS:
+        return DIALECTS.get(catalog.vendor_of(request)) or DIALECTS[PLAIN]
     endpoint = ENDPOINTS.get(request.endpoint)
     name = endpoint.dialect or endpoint.errors if endpoint else ""
     return DIALECTS.get(name) or DIALECTS[PLAIN]

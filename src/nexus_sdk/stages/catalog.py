@@ -1,8 +1,8 @@
 """`GET /models` of the sidecar: the names a key may ask for, what can be done with each, and what
 it costs, from the policy and the table of providers alone.
 
-The shapes are OpenAI's, Anthropic's for a caller that sends `anthropic-version`, and Gemini's below
-`/v1beta`. What we add stands under `nexus` in each entry.
+The shape is that of the client that asks (`vendor_of`), OpenAI's for any other. What we add stands
+under `nexus` in each entry.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from nexus_sdk.model import Caller, Request, Target
     from nexus_sdk.policy.snapshot import Snapshot
-    from nexus_sdk.providers.row import Way
     from nexus_sdk.stages.cost import Rates
     from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.ways import Way
 
 OWNER = "nexus"
 LISTS = frozenset(key for key, row in ENDPOINTS.items() if row.kind == "list")
@@ -46,7 +46,7 @@ class _Entry:
 
 def answer(snapshot: Snapshot, caller: Caller, request: Request) -> Answer:
     """The list, or the one entry that the path names. Raises NotFound."""
-    list_of, entry_of = _SHAPES[_shape(request)]
+    list_of, entry_of = _SHAPES[vendor_of(request)]
     headers = {"content-type": "application/json", "x-nexus-request-id": request.id}
     endpoint = ENDPOINTS[request.endpoint]
     if endpoint.bare:
@@ -64,10 +64,17 @@ def answer(snapshot: Snapshot, caller: Caller, request: Request) -> Answer:
     return Answer(200, headers, dumps(list_of([entry_of(entry) for entry in entries])))
 
 
-def _shape(request: Request) -> str:
-    if request.endpoint.startswith("gemini_"):
+_GOOGLE = frozenset({"x-goog-api-key", "x-goog-api-client"})
+"""Google's clients send the second one also where they have a token in the place of a key."""
+
+
+def vendor_of(request: Request) -> str:
+    """Whose client asks for a list. Paths do not tell it, but for Gemini's `/v1beta`."""
+    if "anthropic-version" in request.headers:
+        return "anthropic"
+    if request.endpoint.startswith("gemini_") or not _GOOGLE.isdisjoint(request.headers):
         return "gemini"
-    return "anthropic" if "anthropic-version" in request.headers else "openai"
+    return "cohere" if request.headers.get("user-agent", "").startswith("cohere") else "openai"
 
 
 def _allowed(snapshot: Snapshot, caller: Caller, name: str) -> bool:
@@ -133,12 +140,16 @@ def _pricing(rates: Rates) -> Json:
 
 
 def _openai(entry: _Entry) -> Json:
-    """https://platform.openai.com/docs/api-reference/models. A route has no day of creation: 0."""
+    """https://platform.openai.com/docs/api-reference/models. A route has no day of creation: 0.
+    Mistral's clients refuse an entry without `type` and `capabilities`
+    (https://docs.mistral.ai/api, models), which no other client minds."""
     return {
         "id": entry.name,
         "object": "model",
         "created": 0,
         "owned_by": OWNER,
+        "type": "base",
+        "capabilities": {"completion_chat": "chat" in entry.endpoints},
         "nexus": entry.about,
     }
 
@@ -192,12 +203,25 @@ def _gemini(entry: _Entry) -> Json:
     }
 
 
-def _gemini_list(data: list[Json]) -> Json:
+def _named_list(data: list[Json]) -> Json:
     return {"models": data}
+
+
+_COHERE = {"cohere_chat": "chat", "cohere_embed": "embed", "rerank": "rerank"}
+
+
+def _cohere(entry: _Entry) -> Json:
+    """https://docs.cohere.com/reference/list-models."""
+    return {
+        "name": entry.name,
+        "endpoints": [name for key, name in _COHERE.items() if key in entry.endpoints],
+        "nexus": entry.about,
+    }
 
 
 _SHAPES: Mapping[str, tuple[Callable[[list[Json]], Json], Callable[[_Entry], Json]]] = {
     "openai": (_openai_list, _openai),
     "anthropic": (_anthropic_list, _anthropic),
-    "gemini": (_gemini_list, _gemini),
+    "gemini": (_named_list, _gemini),
+    "cohere": (_named_list, _cohere),
 }

@@ -32,6 +32,9 @@ PREFIX = "nvk_"
 ENTROPY_BYTES = 32
 HINT_CHARS = 12
 OWN_HEADER = "x-nexus-virtual-key"
+AWS_SCHEME = "AWS4-HMAC-SHA256"
+"""Of a request signed with Signature Version 4 (docs.aws.amazon.com/IAM, "Signing AWS API
+requests")."""
 HEADERS = (OWN_HEADER, "authorization", "x-api-key", "x-goog-api-key", "api-key")
 """Where a key may stand, first one first: ours, and those of the OpenAI, Anthropic, Gemini and
 Azure clients."""
@@ -188,13 +191,26 @@ def _candidates(headers: Headers) -> list[tuple[str, str]]:
         for name in HEADERS
         if (joined := headers.get(name))
         for value in joined.split(",")
-        if (key := _bearer(value) if name == "authorization" else value.strip())
+        if (key := _authorized(value) if name == "authorization" else value.strip())
     ]
 
 
-def _bearer(value: str) -> str:
-    scheme, _, key = value.strip().partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+def _authorized(value: str) -> str:
+    """The key in a value of `authorization`; empty for a scheme that holds none."""
+    scheme, _, rest = value.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    return _access_key(rest) if scheme == AWS_SCHEME else ""
+
+
+def _access_key(credential: str) -> str:
+    """A virtual key that an AWS client was given as its access key id, from
+    `Credential=<id>/<date>/<region>/<service>/aws4_request`. The signature beside it is not
+    checked: it is made with a secret that nobody here has, and the virtual key is the secret
+    itself. Any other id belongs to somebody's account at AWS, and is no key of ours."""
+    name, _, scope = credential.strip().partition("=")
+    key = scope.partition("/")[0]
+    return key if name == "Credential" and key.startswith(PREFIX) else ""
 
 
 def _refuse_in_url(query: str) -> None:

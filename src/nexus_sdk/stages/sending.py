@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from nexus_sdk.errors import Malformed, NotFound
 from nexus_sdk.model import Target, Upstream
-from nexus_sdk.providers.row import Way
 from nexus_sdk.stages import counting
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
@@ -19,6 +18,7 @@ from nexus_sdk.wire.framing import FRAMINGS, SSE
 from nexus_sdk.wire.json import dumps, insert, splice
 from nexus_sdk.wire.members import edited
 from nexus_sdk.wire.shape import MISSHAPEN
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience

@@ -110,6 +110,7 @@ ROWS = (
         "embeddings",
         bare=True,
     ),
+    Endpoint("predict", "POST", "/models/{model}:predict", "vertex_embed", "embeddings", bare=True),
     Endpoint("rerank", "POST", "/v2/rerank", "cohere_rerank", "rerank"),
     Endpoint("voyage_rerank", "POST", "/rerank", "voyage_rerank", "rerank"),
     Endpoint("count_tokens", "POST", "/messages/count_tokens", "anthropic_count", "count"),
@@ -145,12 +146,12 @@ ROWS = (
     ),
 )
 
-_GOOGLE = (
-    "/v1|/v1beta|/v1beta1"
-    "|/(?:v1|v1beta1)/projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+/publishers/google"
-)
+_VERTEX = "/(?:v1|v1beta1)(?:/projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+)?/publishers/google"
+"""Vertex AI's places; clients with a key alone name no project."""
+_GOOGLE = f"/v1|/v1beta|/v1beta1|{_VERTEX}"
 """The Gemini API, and Vertex AI's of the same shape."""
 _AZURE = "/openai"
+"""Azure's client asks here for what a deployment's path does not have."""
 
 ROUTES = (
     Route("chat", "/deployments/{model}/chat/completions", _AZURE),
@@ -168,6 +169,7 @@ ROUTES = (
     Route("count_content_tokens", "/models/{model}:countTokens", _GOOGLE),
     Route("embed_content", "/models/{model}:embedContent", _GOOGLE),
     Route("batch_embed_contents", "/models/{model}:batchEmbedContents", _GOOGLE),
+    Route("predict", "/models/{model}:predict", _VERTEX),
     Route("converse", "/model/{model}/converse", "|/bedrock", streams=False),
     Route(
         "converse",
@@ -181,7 +183,7 @@ ROUTES = (
     Route("chat", "/chat/completions"),
     Route("completions", "/completions"),
     Route("input_tokens", "/responses/input_tokens"),
-    Route("responses", "/responses"),
+    Route("responses", "/responses", f"/v1|/openai/v1|{_AZURE}"),
     Route("response", "/responses/{id}"),
     Route("response_delete", "/responses/{id}"),
     Route("response_cancel", "/responses/{id}/cancel"),
@@ -194,8 +196,8 @@ ROUTES = (
     Route("voyage_rerank", "/rerank", "/v1"),
     Route("gemini_models", "/v1beta/models", ""),
     Route("gemini_model", "/v1beta/models/{model}", ""),
-    Route("models", "/models", "/v1|/openai/v1|/anthropic/v1"),
-    Route("model", "/models/{model}", "/v1|/openai/v1|/anthropic/v1"),
+    Route("models", "/models", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}|{_VERTEX}"),
+    Route("model", "/models/{model}", f"/v1|/openai/v1|/anthropic/v1|{_AZURE}|{_VERTEX}"),
 )
 """The first that fits holds. What stands in an operation's more particular path comes before what
 the end of it would match."""

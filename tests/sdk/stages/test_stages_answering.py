@@ -303,6 +303,9 @@ def test_a_refusal_says_what_to_do() -> None:
         ("embeddings", {}, "openai_embeddings"),
         ("models", {}, "openai_chat"),
         ("models", {"anthropic-version": "2023-06-01"}, "anthropic"),
+        ("model", {"x-goog-api-key": "nvk_x"}, "gemini"),
+        ("gemini_models", {}, "gemini"),
+        ("models", {"user-agent": "cohere/7.3.1"}, "cohere"),
         ("", {}, "openai_chat"),
     ],
 )

@@ -155,3 +155,18 @@ def test_gemini_s_shape() -> None:
     one = listed("", "gemini_model", "/v1beta/models/both", RICH)
     assert (one["name"], one["outputTokenLimit"]) == ("models/both", 64_000)
     assert isinstance(one["supportedGenerationMethods"], list)
+
+
+def test_google_s_client_reads_its_shape_at_openai_s_place() -> None:
+    """Version 3 of google-genai asks `/v1`, and says who it is by the header of its key."""
+    doc = listed("", "models", "/models", RICH, x_goog_api_key="nvk_x")
+    assert doc["models"][0]["name"] == "models/both"
+    one = listed("", "model", "/models/both", RICH, x_goog_api_key="nvk_x")
+    assert one["name"] == "models/both"
+
+
+def test_cohere_s_shape() -> None:
+    doc = listed("", "models", "/models", RICH, user_agent="cohere/7.3.1")
+    named = {model["name"]: model["endpoints"] for model in doc["models"]}
+    assert named["plain"] == ["chat", "embed"]
+    assert named["both"] == ["chat"]

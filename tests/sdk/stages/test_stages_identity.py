@@ -135,6 +135,12 @@ def test_the_index_shows_nothing() -> None:
 # where a key stands
 
 
+def signed(access_key: str) -> str:
+    """As an AWS client signs, https://docs.aws.amazon.com/IAM/latest/UserGuide (signing)."""
+    scope = f"{access_key}/20260130/us-east-1/bedrock/aws4_request"
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature=ab12"
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -153,6 +159,11 @@ def test_the_index_shows_nothing() -> None:
         ({"authorization": "Bearer sk-own", "x-nexus-virtual-key": KEY}, KEY),
         ({"authorization": "Bearer unused", "x-api-key": KEY}, KEY),
         ({"authorization": "Bearer sk-own"}, "sk-own"),
+        ({"authorization": signed(KEY)}, KEY),
+        ({"authorization": signed("AKIAIOSFODNN7EXAMPLE")}, None),
+        ({"authorization": signed("AKIAIOSFODNN7EXAMPLE"), "x-nexus-virtual-key": KEY}, KEY),
+        ({"authorization": f"AWS4-HMAC-SHA256 Signature={KEY}"}, None),
+        ({"authorization": f"AWS4-HMAC-SHA256 {KEY}"}, None),
     ],
 )
 def test_the_key_that_a_request_presents(headers: dict[str, str], expected: str | None) -> None:

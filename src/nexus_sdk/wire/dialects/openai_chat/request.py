@@ -25,6 +25,7 @@ from nexus_sdk.wire.canonical import (
     without_choice,
 )
 from nexus_sdk.wire.dialect import Facts
+from nexus_sdk.wire.dialects.openai_chat import copies
 from nexus_sdk.wire.dialects.openai_chat.words import FIELDS, FREE, KNOWN, MESSAGE
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def _check_message(message: Json, path: str) -> None:
 
 
 def decode(doc: Json) -> Json:
-    """The form is canonical already, but for the former function API."""
-    return modern(doc)
+    """The form is canonical already, but for the former function API and what clients of other
+    vendors write in another way."""
+    return copies.plain(modern(doc))
 
 
 def strip_foreign(doc: Json, report: Report) -> Json:
