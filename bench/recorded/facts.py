@@ -56,7 +56,9 @@ def plain(key: str, value: Json, chat: Json) -> Json:
     if key == "tool_choice" and isinstance(value, dict) and value["type"] == "allowed_tools":
         allowed = value["allowed_tools"]
         return allowed["mode"] if len(allowed["tools"]) == len(chat.get("tools") or ()) else value
-    return value
+    if key == "tool_choice" and isinstance(value, dict) and len(chat.get("tools") or ()) == 1:
+        return "required"
+    return [value] if key == "stop" and isinstance(value, str) else value
 
 
 def _tool(path: str, tool: Json) -> Iterator[Fact]:

@@ -85,10 +85,10 @@ def openai_responses(turn: int) -> Any:
 def gemini(turn: int) -> Any:
     """A signature stands with the first call, or with the text where there is none."""
     parts: list[Any] = [{"text": f"Step {turn}.", "thought": True}]
-    calls = [
+    calls: list[Any] = [
         {"functionCall": {"id": name, "name": "look", "args": told}} for name, told in _calls(turn)
     ]
-    text = {"text": f"Turn {turn}."}
+    text: Any = {"text": f"Turn {turn}."}
     if calls:
         calls[0] |= {"thoughtSignature": sign(turn)}
     else:
