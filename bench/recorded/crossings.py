@@ -157,6 +157,8 @@ _NEUTRAL: dict[str, Json] = {
     "stop": [],
     "parallel_tool_calls": True,
     "safety_mode": "CONTEXTUAL",
+    "raw_prompting": False,
+    "service_tier": "auto",
 }
 """Settings that ask for what would be done anyway."""
 
@@ -251,8 +253,10 @@ def _same_blocks(before: Json, after: Json) -> bool:
 def _finish(choice: Json) -> str:
     """Some call tools and say `stop`, or use their own tools and say `tool_calls`."""
     reason = choice.get("finish_reason") or "stop"
-    if reason in {"stop", "tool_calls"}:
-        return "tool_calls" if choice["message"].get("tool_calls") else "stop"
+    if reason in {"stop", "tool_calls", "function_call"}:
+        message = choice["message"]
+        called = message.get("tool_calls") or message.get("function_call")
+        return "tool_calls" if called else "stop"
     return str(reason)
 
 
