@@ -21,6 +21,7 @@ BENCHES = {
     "client": "the drop-in client against the bare one",
     "stream": "streamed answers",
     "pipeline": "the pipeline alone",
+    "translation": "one dialect into another",
     "scanner": "the scanner alone",
     "imports": "what an import costs",
     "cold_start": "from a new process to its first answer",

@@ -6,16 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
+from nexus_sdk import predictions
 from nexus_sdk.compliance.streams import StreamEnforcer
 from nexus_sdk.effects import Reserve, Send, Settle, Wait
 from nexus_sdk.errors import LimitExceeded, UpstreamFailed
 from nexus_sdk.model import Failure, Refused, Response
 from nexus_sdk.pipe import Opening, StreamPipe
-from nexus_sdk.stages import answering, limits, retry
+from nexus_sdk.stages import answering, keeping, limits, retry
 from nexus_sdk.stages.sending import patience_retries, prepare
 from nexus_sdk.stages.usage_chunks import hide_usage
 from nexus_sdk.values import value
-from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.framing import SSE
 
 if TYPE_CHECKING:
@@ -83,15 +85,21 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     """All attempts at one target, under one reservation."""
     snapshot, trail = exchange.snapshot, exchange.trail
     account = snapshot.account(step.target, call)
+    memory = exchange.memory
+    told = call if memory is None else keeping.told(memory, call, step.target, account)
     prepared = prepare(
-        call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
+        told, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
     )
     trail.target, trail.arm = step.target, step.arm
     trail.coerced[:] = prepared.report.changes
+    if memory is not None:
+        trail.coerced += keeping.changes(call, told)
     trail.dropped[:] = [
         f"{loss.param} ({loss.reason})"
         for loss in prepared.report.drops + prepared.report.omissions
     ]
+    if prepared.answer:
+        return _answered(exchange, call, prepared)
     claims, reservation = yield from _reserve(exchange, call, step.target)
     try:
         found = yield from _attempts(exchange, call, prepared, account)
@@ -103,6 +111,14 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Flow[Sent | _Missed]:
     else:
         yield from _give_back(claims, reservation)
     return found
+
+
+def _answered(exchange: Exchange, call: Call, prepared: Prepared) -> Sent:
+    """An answer of our own: nothing was sent, and nothing has to be paid for."""
+    response = Response(200, {"content-type": "application/json"}, prepared.answer)
+    return Sent(
+        prepared, response, exchange.response_inspector(call), doc=orjson.loads(prepared.answer)
+    )
 
 
 def _reserve(exchange: Exchange, call: Call, target: Target) -> Flow[tuple[tuple[Claim, ...], str]]:
@@ -141,7 +157,10 @@ def _attempts(
         opening = _opening(exchange, call, prepared, inspector)
         began = clock.ticks()
         snapshot.health.begin(account.name, began)
-        reply = yield from Send(prepared.upstream, opening)
+        if prepared.predicts:
+            reply = yield from predictions.send(prepared, account.base_url, clock, opening)
+        else:
+            reply = yield from Send(prepared.upstream, opening)
         reply, doc = _judged(reply, call, opening, own=account.own)
         trail.attempt(prepared.target, reply, began)
         _learn(exchange, account, reply)
@@ -164,7 +183,6 @@ def _opening(
 ) -> Opening | None:
     if not call.facts.stream or call.dialect is None or prepared.dialect is None:
         return None
-    reply = Reply(call.doc, call.request.id, call.facts.model)
     enforcer = StreamEnforcer(
         call.dialect,
         inspector,
@@ -172,7 +190,7 @@ def _opening(
         restoring=len(exchange.vault) > 0,
     )
     hide = hide_usage if prepared.hide_usage else None
-    pipe = StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide)
+    pipe = StreamPipe(prepared.dialect, call.dialect, call.reply, enforcer, hide)
     if not (prepared.framing == call.framing == SSE):
         pipe.frame(prepared.framing, call.framing)
     return Opening(pipe)

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nexus_sdk.effects import Finish, Record, Relay, Settle, Store
+from nexus_sdk import remembering
+from nexus_sdk.effects import Finish, Record, Relay, Send, Settle, Store
 from nexus_sdk.errors import AuditUnavailable, CallerLeft, NexusError
 from nexus_sdk.model import Answer, Cached
 from nexus_sdk.pipe import RawPipe, replayed
@@ -23,18 +24,22 @@ if TYPE_CHECKING:
     from nexus_sdk.model import Outcome, Usage
     from nexus_sdk.pipe import StreamPipe
     from nexus_sdk.stages.reading import Call
+    from nexus_sdk.wire.sse import StreamEvent
 
 
-def again(exchange: Exchange, hit: Cached, framing: str) -> Flow[None]:
+def again(exchange: Exchange, call: Call, hit: Cached) -> Flow[None]:
     """A stored answer: it was inspected when it was stored, under this very policy; it costs
     nothing."""
     trail = exchange.trail
     trail.status = hit.status
     trail.served_from(hit)
     headers = caching.hit_headers(hit.headers, exchange.clock.now()) | answering.own_headers(trail)
+    events = replayed(hit.body, call.framing) if hit.stream else ()
+    if exchange.memory is not None:
+        yield from remembering.keep(exchange, call, hit.body, events)
     yield from record(exchange)
     if hit.stream:
-        yield from Finish(Answer(hit.status, headers), replayed(hit.body, framing))
+        yield from Finish(Answer(hit.status, headers), events)
     else:
         yield from Finish(Answer(hit.status, headers, hit.body))
 
@@ -59,6 +64,8 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
     yield from _settle(exchange, sent, usage)
     answer = Answer(response.status, _headers(exchange, call, sent), body)
     trail.bytes_out = len(body)
+    if exchange.memory is not None and response.status < 300:
+        yield from remembering.keep(exchange, call, body)
     if key:
         yield from _keep(exchange, key, answer, stream=False, complete=complete)
     yield from record(exchange)
@@ -71,34 +78,57 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
     trail.inspected_by(sent.inspector)
     answer = Answer(response.status, _headers(exchange, call, sent))
     dialect = call.dialect
-    if sent.opening is None or dialect is None:
-        trail.notes.append("unscanned: a stream in a format that no dialect reads")
-        outcome = yield from Relay(answer, RawPipe())
-        yield from record(exchange, outcome=outcome)
-        yield from Finish()
+    opening = sent.opening
+    if opening is None or dialect is None:
+        yield from _unread(exchange, answer)
         return
-    pipe, first = sent.opening.pipe, tuple(sent.opening.first)
+    pipe, first = opening.pipe, tuple(opening.first)
     if pipe.error is not None and not first:
         # Refused before the caller was given anything: an answer of our own, with its own status.
         yield from _settle(exchange, sent, _streamed_usage(call, pipe))
         raise pipe.error
-    pipe.keep = key is not None
+    keeps = exchange.memory is not None and (yield from remembering.claim(exchange, call, first))
+    pipe.keep = keeps or key is not None
     outcome = yield from Relay(answer, pipe, first)
     tail = pipe.end(outcome)
     trail.held_most, trail.bytes_out = pipe.held_most, pipe.bytes_out
     trail.mark("stream")
+    if opening.cancel is not None and not pipe.complete:
+        yield from Send(opening.cancel)
     yield from _settle(exchange, sent, _streamed_usage(call, pipe))
+    said = (*first, *pipe.kept, *tail)
+    complete = pipe.complete and pipe.error is None
+    if keeps and complete:
+        yield from remembering.keep(exchange, call, b"", said)
     if key:
-        said = b"".join(event.wire() for event in (*first, *pipe.kept, *tail))
-        complete = pipe.complete and pipe.error is None
-        yield from _keep(exchange, key, replace(answer, body=said), stream=True, complete=complete)
+        body = b"".join(event.wire() for event in said)
+        yield from _keep(exchange, key, replace(answer, body=body), stream=True, complete=complete)
+    yield from _end(exchange, call, pipe, outcome, tail)
+
+
+def _end(
+    exchange: Exchange,
+    call: Call,
+    pipe: StreamPipe,
+    outcome: Outcome,
+    tail: tuple[StreamEvent, ...],
+) -> Flow[None]:
+    """The event, and the last events. The stream has begun, so that its end has to say it when the
+    event could not be written."""
     try:
         yield from record(exchange, error=pipe.error, outcome=outcome)
     except AuditUnavailable as err:
-        # The stream has begun, so that its end has to say it.
         yield from record_refusal(exchange, err)
-        tail = tuple(dialect.error_events(err, call.request.id))
+        assert call.dialect is not None
+        tail = tuple(call.dialect.error_events(err, call.request.id))
     yield from Finish(tail=tail)
+
+
+def _unread(exchange: Exchange, answer: Answer) -> Flow[None]:
+    exchange.trail.notes.append("unscanned: a stream in a format that no dialect reads")
+    outcome = yield from Relay(answer, RawPipe())
+    yield from record(exchange, outcome=outcome)
+    yield from Finish()
 
 
 def _streamed_usage(call: Call, pipe: StreamPipe) -> Usage:
@@ -115,14 +145,19 @@ def _headers(exchange: Exchange, call: Call, sent: Sent) -> dict[str, str]:
         headers["content-type"] = "application/json"
     if response.streamed and call.framing != sent.prepared.framing:
         headers["content-type"] = FRAMINGS[call.framing].content_type
-    if response.status >= 400 and door != "sdk":
-        headers["x-should-retry"] = "false"
+    if response.status >= 400:
+        if call.dialect is not None and call.dialect is not sent.prepared.dialect:
+            headers |= answering.error_headers(call.dialect, response.status)
+        if door != "sdk":
+            headers["x-should-retry"] = "false"
     return headers
 
 
 def _settle(exchange: Exchange, sent: Sent, usage: Usage | None) -> Flow[None]:
     """The true cost in place of the reserved one. An answer that was refused was paid for all the
     same."""
+    if exchange.reads_back:
+        usage = None
     if usage is not None:
         exchange.book(sent.prepared.target, usage)
     if sent.reservation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nexus_sdk.model import Cached, Failure, Outcome, Refused, Response
+from nexus_sdk.model import Cached, Failure, Kept, Outcome, Refused, Response
 from nexus_sdk.values import value
 
 if TYPE_CHECKING:
@@ -93,6 +93,32 @@ class Settle(Ask[None]):
 
 
 @value
+class Recall(Ask[tuple[Kept, ...]]):
+    """The kept answer of this owner; with `chain`, also those that it follows, newest first. Empty
+    when there is none: another owner's is none."""
+
+    owner: str
+    id: str
+    chain: bool = False
+
+
+@value
+class Retain(Ask[None]):
+    """Keep an answer for `ttl_s`, in place of what was kept under its id."""
+
+    kept: Kept
+    ttl_s: float
+
+
+@value
+class Forget(Ask[None]):
+    """Keep an answer no longer, if this owner has it."""
+
+    owner: str
+    id: str
+
+
+@value
 class Send(Ask[Response | Failure]):
     """Make one HTTP exchange. A stream is read as far as `opening` asks; the rest waits for
     `Relay`."""
@@ -134,7 +160,7 @@ class Finish(Ask[None]):
     tail: tuple[StreamEvent, ...] = ()
 
 
-type StoreEffect = Lookup | Store | Reserve | Settle | Record
+type StoreEffect = Lookup | Store | Reserve | Settle | Record | Recall | Retain | Forget
 type HostEffect = Send | Wait
 type DoorEffect = Relay | Finish
 type Effect = StoreEffect | HostEffect | DoorEffect

@@ -17,15 +17,30 @@ if TYPE_CHECKING:
     from nexus_sdk.compliance.hooks import Effective
     from nexus_sdk.model import Request, Target
     from nexus_sdk.policy.snapshot import Snapshot
+    from nexus_sdk.stages.keeping import Memory
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.stages.selectors import Ask
     from nexus_sdk.stages.trail import Clock
 
 
+_NOTHING = Usage()
+
+
 class Exchange:
     """One request on its way. A request finishes on the snapshot it began with."""
 
-    __slots__ = ("_bills", "act", "ask", "clock", "snapshot", "trail", "usage", "vault")
+    __slots__ = (
+        "_bills",
+        "act",
+        "ask",
+        "clock",
+        "memory",
+        "reads_back",
+        "snapshot",
+        "trail",
+        "usage",
+        "vault",
+    )
 
     def __init__(self, request: Request, snapshot: Snapshot, clock: Clock) -> None:
         self.snapshot = snapshot
@@ -34,6 +49,10 @@ class Exchange:
         self.vault = Vault(snapshot.placeholder_mac)
         self.act = not admission.bypassed(snapshot.gate, clock.now())
         self.usage = Usage()
+        self.memory: Memory | None = None
+        """What is kept of this exchange, and what it follows: for the Responses API alone."""
+        self.reads_back = False
+        """Its answer was made, and paid for, by an earlier exchange."""
         self.ask: Ask
         self._bills: list[Bill] = []
 
@@ -70,6 +89,8 @@ class Exchange:
         self.trail.usage = usage
         rates = self.snapshot.rates(target)
         if rates is None:
+            if usage == _NOTHING:
+                return
             self.trail.unpriced = True
             self.trail.notes.append(f"unpriced: {target.provider}/{target.model}")
             return

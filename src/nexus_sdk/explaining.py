@@ -6,10 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from nexus_sdk import remembering
+from nexus_sdk.effects import Recall
 from nexus_sdk.errors import Blocked, Malformed, NexusError
 from nexus_sdk.exchange import Exchange
 from nexus_sdk.model import Origin, Request
-from nexus_sdk.stages import admission, caching, identity, limits, reading, routing
+from nexus_sdk.stages import admission, caching, identity, keeping, limits, reading, routing
 from nexus_sdk.stages.cost import usd
 from nexus_sdk.stages.sending import prepare
 from nexus_sdk.wire.endpoints import ENDPOINTS
@@ -17,6 +19,7 @@ from nexus_sdk.wire.json import dumps
 from nexus_sdk.wire.texts import address
 
 if TYPE_CHECKING:
+    from nexus_sdk.drivers.responses import ResponseStore
     from nexus_sdk.model import Caller
     from nexus_sdk.nexus import Nexus
     from nexus_sdk.stages.reading import Call
@@ -46,7 +49,7 @@ def explain(
         "would": "send",
     }
     try:
-        _decisions(exchange, request, told)
+        _decisions(exchange, request, told, nexus.responses)
     except NexusError as err:
         told["would"] = "refuse"
         told["error"] = _error(err)
@@ -76,7 +79,9 @@ def _request(nexus: Nexus, body: dict[str, Any], endpoint: str, caller: Caller) 
     )
 
 
-def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
+def _decisions(
+    exchange: Exchange, request: Request, told: Explanation, kept: ResponseStore
+) -> None:
     snapshot, now = exchange.snapshot, exchange.clock.now()
     admission.admit(snapshot.gate, body_bytes=len(request.body), peer=request.peer)
     if request.door == "sidecar":
@@ -92,6 +97,7 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
     told["estimated_input_tokens"] = call.input_tokens
     snapshot.keys.require_model(exchange.trail.caller, call.facts.model)
     told["routing"] = routing.explain(snapshot.routes, exchange.ask)
+    call = _recalled(exchange, call, kept)
     inspector = exchange.request_inspector(call)
     edits = inspector.texts(list(call.texts))
     told["redacted"] = [
@@ -111,6 +117,19 @@ def _decisions(exchange: Exchange, request: Request, told: Explanation) -> None:
     if refused := targets[0].get("refused"):
         # What the first target cannot be asked is not asked of the next one: the caller hears it.
         told["would"], told["error"] = "refuse", refused
+
+
+def _recalled(exchange: Exchange, call: Call, kept: ResponseStore) -> Call:
+    """The call with what it follows, where it may follow anything."""
+    flow = remembering.begin(exchange, call)
+    try:
+        asked = next(flow)
+        assert isinstance(asked, Recall), "all that is wanted before a request is judged"
+        flow.send(kept.recall(asked.owner, asked.id, chain=asked.chain))
+    except StopIteration as end:
+        found: Call = end.value
+        return found
+    raise AssertionError("nothing else is wanted")
 
 
 def _plan(exchange: Exchange, told: Explanation) -> routing.Plan:
@@ -145,14 +164,16 @@ def _target(exchange: Exchange, call: Call, step: Step) -> Explanation:
             snapshot.limits, exchange.ask, step.target, amounts, exchange.clock.now()
         )
         told["limits"] = [claim.limit for claim in claims]
+        memory = exchange.memory
+        asked = call if memory is None else keeping.told(memory, call, step.target, account)
         prepared = prepare(
-            call, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
+            asked, step.target, account, refuse_drops=snapshot.policy.on_unsupported == "refuse"
         )
         told["url"] = prepared.upstream.url
         told["dialect"] = prepared.dialect.name if prepared.dialect else ""
         told["translated"] = prepared.dialect is not call.dialect
         told["body_bytes"] = len(prepared.upstream.body)
-        told["coerced"] = list(prepared.report.changes)
+        told["coerced"] = [*prepared.report.changes, *keeping.changes(call, asked)]
         told["dropped"] = [
             f"{loss.param}: {loss.reason}"
             for loss in prepared.report.drops + prepared.report.omissions

@@ -230,5 +230,33 @@ class Cached:
     provider: str
 
 
+@value
+class Kept:
+    """An answer of the Responses API that is remembered, so that it can be read and followed later.
+
+    `owner`: a digest of who made it. `asked`: the model that the caller named; `target`: where the
+    answer came from; `native`: the provider keeps it too, under this id. `previous`: the answer
+    that it follows. `body`, `items` (those of the request) and `events` are JSON and a stream, with
+    placeholders where policy put them; empty when only the maker is remembered. `values`: JSON, the
+    values of those placeholders that policy may turn back.
+    """
+
+    id: str
+    owner: str
+    asked: str
+    target: Target
+    native: bool = False
+    previous: str = ""
+    body: bytes = field(repr=False, default=b"")
+    items: bytes = field(repr=False, default=b"")
+    events: bytes = field(repr=False, default=b"")
+    values: bytes = field(repr=False, default=b"")
+
+    @property
+    def size(self) -> int:
+        """Bytes of all that is text."""
+        return len(self.body) + len(self.items) + len(self.events) + len(self.values)
+
+
 type Event = dict[str, Any]
 """One audit event: plain JSON values, no secret, no prompt (`stages/audit.py` builds it)."""

@@ -19,6 +19,7 @@ from nexus_sdk.drivers.credentials import AsyncSigning, Keeper, SyncSigning
 from nexus_sdk.drivers.exchanges import arun, run
 from nexus_sdk.drivers.host import AsyncHost, SyncHost
 from nexus_sdk.drivers.memory import MemoryStore
+from nexus_sdk.drivers.responses import MemoryResponses
 from nexus_sdk.drivers.spool import Spool, load_or_create_key
 from nexus_sdk.drivers.upstream import AsyncUpstream, SyncUpstream
 from nexus_sdk.errors import BadSettings, NexusError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from nexus_sdk.drivers.exchanges import AsyncEvents, SyncEvents
     from nexus_sdk.drivers.host import Observe
+    from nexus_sdk.drivers.responses import ResponseStore
     from nexus_sdk.model import Answer, Request
     from nexus_sdk.policy.document import Key
     from nexus_sdk.policy.load import Loaded, Source
@@ -65,8 +67,9 @@ class Nexus:
     `policy` is a path, a dict, a `Policy`, or None: then the file that `NEXUS_POLICY` names, or the
     default policy, which redacts personal data and secrets reversibly and writes an audit trail on
     this machine. `app` names the application in audit events. `observe` is told of every audit
-    event (metrics). `keys`: virtual keys beside the policy's own. Raises BadPolicy and BadSettings
-    before anything is sent.
+    event (metrics). `keys`: virtual keys beside the policy's own. `durable`: answers of the
+    Responses API are kept in a file of the state folder, and not in memory alone. Raises BadPolicy
+    and BadSettings before anything is sent.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Nexus:
         settings: Settings | None = None,
         observe: Observe | None = None,
         keys: Iterable[Key] = (),
+        durable: bool = False,
     ) -> None:
         self._observe = observe
         self._keys = list(keys)
@@ -91,6 +95,7 @@ class Nexus:
         self._snapshot = self._compile(self._source)
         document = self._snapshot.policy
         self.store = MemoryStore(max_entries=document.cache.max_entries)
+        self.responses = self._kept(durable=durable)
         self.spool = self._spool()
         proxies = self._proxies()
         self._sync = SyncUpstream(proxies=proxies)
@@ -116,6 +121,7 @@ class Nexus:
             self._source, self._snapshot = source, fresh
             self._signs = fresh.signs
         self.store.bound(fresh.policy.cache.max_entries)
+        self.responses.bound(fresh.policy.responses.max_bytes)
         return fresh.hash
 
     def try_reload(self) -> bool:
@@ -149,7 +155,7 @@ class Nexus:
         client = upstream or self._sync
         if self._signs:
             client = SyncSigning(client, self._keeper)
-        host = SyncHost(self.store, self.spool, client, self._observe)
+        host = SyncHost(self.store, self.spool, client, self._observe, self.responses)
         return run(handle(request, self._snapshot, self.clock), host)
 
     async def arun(self, request: Request, *, upstream: Any = None) -> Answer | AsyncEvents:
@@ -157,7 +163,7 @@ class Nexus:
         client = upstream or self._async
         if self._signs:
             client = AsyncSigning(client, self._keeper)
-        host = AsyncHost(self.store, self.spool, client, self._observe)
+        host = AsyncHost(self.store, self.spool, client, self._observe, self.responses)
         return await arun(handle(request, self._snapshot, self.clock), host)
 
     def wrap[Client](self, client: Client) -> Client:
@@ -219,6 +225,7 @@ class Nexus:
             self._closed = True
         if self.spool is not None:
             self.spool.close()
+        self.responses.close()
         self._sync.close()
 
     async def aclose(self) -> None:
@@ -273,6 +280,14 @@ class Nexus:
                 raise
             log.warning("placeholders will change with the next start: %s", err)
             return secrets.token_bytes(32)
+
+    def _kept(self, *, durable: bool) -> ResponseStore:
+        max_bytes = self._snapshot.policy.responses.max_bytes
+        if not durable:
+            return MemoryResponses(max_bytes=max_bytes)
+        from nexus_sdk.drivers.responses_file import FILE, FileResponses
+
+        return FileResponses(self.settings.state_dir / FILE, max_bytes=max_bytes)
 
     def _spool(self) -> Spool | None:
         audit = self._snapshot.policy.audit

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nexus_sdk.compliance.streams import StreamEnforcer
-    from nexus_sdk.model import Usage
+    from nexus_sdk.model import Upstream, Usage
     from nexus_sdk.wire.dialect import Dialect, Reply
 
     type Hide = Callable[[StreamEvent], StreamEvent | None]
@@ -181,7 +181,10 @@ class StreamPipe:
 
 class Opening:
     """Reads a stream until the pipe has something to release or has failed: only then is the answer
-    committed, so that an error in the first event can still go to another target."""
+    committed, so that an error in the first event can still go to another target. `cancel`: what
+    has to be said to the upstream when the stream is not read to its end."""
+
+    cancel: Upstream | None = None
 
     def __init__(self, pipe: StreamPipe) -> None:
         self.pipe = pipe

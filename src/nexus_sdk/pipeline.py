@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk import attempts, delivery, planning
+from nexus_sdk import attempts, delivery, planning, recalling, remembering
 from nexus_sdk.effects import Finish, Lookup, Reserve
 from nexus_sdk.errors import NexusError, NotAllowed
 from nexus_sdk.exchange import Exchange
 from nexus_sdk.model import Refused
-from nexus_sdk.stages import admission, answering, caching, catalog, identity, limits, reading
+from nexus_sdk.stages import (
+    admission,
+    answering,
+    caching,
+    catalog,
+    identity,
+    keeping,
+    limits,
+    reading,
+)
 
 if TYPE_CHECKING:
     from nexus_sdk.effects import Flow
@@ -49,8 +58,7 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
     admission.admit(snapshot.gate, body_bytes=len(request.body), peer=request.peer)
     if request.door == "sidecar":
         trail.caller = identity.identify(snapshot.keys, request.headers, now, query=request.query)
-    if request.endpoint in catalog.LISTS and request.origin is None:
-        yield from _catalog(exchange)
+    if request.endpoint in _ASKED_OF_US and (yield from _told(request, exchange)):
         return
     # 1 read
     call = reading.read(request)
@@ -58,6 +66,8 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
     trail.mark("read")
     snapshot.keys.require_model(trail.caller, call.facts.model)
     yield from _admit_rate(exchange)
+    if request.endpoint == "responses":
+        call = yield from remembering.begin(exchange, call)
     # 4 inspect the request
     call = _inspect_request(exchange, call)
     trail.mark("inspect_request")
@@ -70,7 +80,7 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
         hit = yield from Lookup(key, fold=snapshot.policy.cache.fold and not call.facts.stream)
         trail.cache = "miss" if hit is None else "hit"
         if hit is not None:
-            yield from delivery.again(exchange, hit, call.framing)
+            yield from delivery.again(exchange, call, hit)
             return
     # 7 reserve, 8 send
     sent = yield from attempts.send(exchange, call, plan)
@@ -81,11 +91,34 @@ def _serve(request: Request, exchange: Exchange) -> Flow[None]:
         yield from delivery.whole(exchange, call, sent, key)
 
 
+_ASKED_OF_US = catalog.LISTS | keeping.OPERATIONS
+"""What no model is asked."""
+
+
+def _told(request: Request, exchange: Exchange) -> Flow[bool]:
+    """False: this list is to come from the caller's own upstream."""
+    if request.endpoint in keeping.OPERATIONS:
+        yield from _kept_answer(request, exchange)
+        return True
+    if request.origin is not None:
+        return False
+    yield from _catalog(exchange)
+    return True
+
+
 def _catalog(exchange: Exchange) -> Flow[None]:
     answer = catalog.answer(exchange.snapshot, exchange.trail.caller, exchange.trail.request)
     exchange.trail.status = answer.status
     yield from delivery.record(exchange)
     yield from Finish(answer)
+
+
+def _kept_answer(request: Request, exchange: Exchange) -> Flow[None]:
+    """An operation on an answer that is kept: admitted and recorded as any other."""
+    call = recalling.read(request)
+    exchange.read(call)
+    yield from _admit_rate(exchange)
+    yield from recalling.serve(exchange, call)
 
 
 def _admit_rate(exchange: Exchange) -> Flow[None]:

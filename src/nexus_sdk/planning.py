@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from nexus_sdk import predictions
 from nexus_sdk.effects import Send
 from nexus_sdk.errors import NexusError
 from nexus_sdk.model import Failure
@@ -77,9 +78,12 @@ def _choice(exchange: Exchange, call: Call, node: Smart) -> Flow[str | None]:
     try:
         account = exchange.snapshot.account(node.router, question)
         prepared = prepare(question, node.router, account, refuse_drops=False)
-        reply = yield from Send(
-            replace(prepared.upstream, total_s=node.timeout_s, read_s=node.timeout_s)
-        )
+        upstream = replace(prepared.upstream, total_s=node.timeout_s, read_s=node.timeout_s)
+        if prepared.predicts:
+            hurried = replace(prepared, upstream=upstream)
+            reply = yield from predictions.send(hurried, account.base_url, exchange.clock, None)
+        else:
+            reply = yield from Send(upstream)
         exchange.trail.attempt(node.router, reply, began)
         judged, answer = (
             (reply, None) if isinstance(reply, Failure) else answering.judged(reply, question)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.errors import NexusError, NotFound
 from nexus_sdk.model import Answer, Request
-from nexus_sdk.stages.answering import dialect_of
+from nexus_sdk.stages.answering import dialect_of, error_headers
 from nexus_sdk.wire.endpoints import PATHS, match
 from nexus_sdk.wire.json import dumps
 from nexus_sidecar.gate import DEPARTURE
@@ -188,9 +188,11 @@ def _start(answer: Answer, *more: tuple[bytes, bytes]) -> dict[str, Any]:
 
 def _refusal(error: NexusError, request: Request) -> Answer:
     """A refusal that no pipeline made, in the caller's dialect."""
+    dialect = dialect_of(request)
     headers = {
         "content-type": "application/json",
         "x-nexus-request-id": request.id,
         "x-nexus-error": error.code,
+        **error_headers(dialect, error.status),
     }
-    return Answer(error.status, headers, dumps(dialect_of(request).encode_error(error, request.id)))
+    return Answer(error.status, headers, dumps(dialect.encode_error(error, request.id)))

@@ -61,7 +61,9 @@ class Sidecar:
         self.minted, keys = _first_key(source, settings)
         self._socket = _listening(options)
         try:
-            self.nexus = Nexus(source, settings=settings, observe=metrics.observe, keys=keys)
+            self.nexus = Nexus(
+                source, settings=settings, observe=metrics.observe, keys=keys, durable=True
+            )
             watch = Watch(self.nexus)
             operations = Operations(self.nexus, metrics, metrics_anywhere=options.metrics_anywhere)
             app = App(self.nexus, metrics, operations, watch)

@@ -6,7 +6,7 @@ import pytest
 from bench.cold_start import Start
 from bench.rows import Plan
 
-from bench import client, cold_start, imports, pipeline, scanner, sidecar, stream
+from bench import client, cold_start, imports, pipeline, scanner, sidecar, stream, translation
 
 WARM = Start(client_ms=800, answer_ms=900, cpu_ms=700, compiled_ms=700)
 
@@ -37,7 +37,7 @@ class Tiny(Plan):
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "bench",
-    [client, cold_start, imports, pipeline, scanner, sidecar, stream],
+    [client, cold_start, imports, pipeline, scanner, sidecar, stream, translation],
     ids=lambda m: m.__name__,
 )
 def test_a_tiny_run_measures_every_row(

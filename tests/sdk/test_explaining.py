@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from tests.playbook import FixedClock, chat, snapshot
+from tests.sdk.responses_lab import Lab, claude, text
 from tests.sdk.test_pipeline import BUDGET, CACHE, routed
 from tests.sdk.test_planning import smart
 
+from nexus_sdk.drivers.responses import MemoryResponses
 from nexus_sdk.effects import Finish, Lookup, Record, Reserve, Send, Settle
 from nexus_sdk.errors import Malformed
 from nexus_sdk.explaining import explain
@@ -32,6 +34,7 @@ class Standing:
         self.snapshot = snapshot(policy)
         self.clock = FixedClock()
         self.app = Caller(key_id="app:test", app="test")
+        self.responses = MemoryResponses()
 
     def new_id(self) -> str:
         return "req-1"
@@ -218,6 +221,30 @@ def test_it_says_what_the_pipeline_does(policy: dict[str, Any]) -> None:
 
 
 def test_an_operation_whose_path_names_the_model() -> None:
-    found = told({"model": "a:b/c", "contents": []}, endpoint="count_content_tokens")
+    found = told(
+        {"model": "a:b/c", "contents": [{"parts": [{"text": "hi"}]}]},
+        endpoint="count_content_tokens",
+    )
     assert (found["model"], found["would"]) == ("a:b/c", "send")
     assert found["targets"][0]["url"].endswith("/models/a%3Ab%2Fc:countTokens")
+
+
+def test_a_kept_conversation_is_told_as_the_target_will_have_it() -> None:
+    lab = Lab(replies=[claude(text("noted"))])
+    first = lab.create(model="at-a", input="I am bob@example.com")
+    standing = Standing(lab.rules)
+    standing.responses = cast("MemoryResponses", lab.store)
+    asked = {"model": "at-a", "input": "on", "previous_response_id": first["id"], "store": True}
+    caller = Caller("app:lab", "ann")
+    found = explain(cast("Nexus", standing), asked, endpoint="responses", caller=caller)
+    assert found["would"] == "send"
+    assert found["targets"][0]["coerced"][-2:] == [
+        "previous_response_id->input",
+        "store->(kept here)",
+    ]
+    lab.replies = [claude(text("yes"))]
+    answer, _ = lab.ask("/responses", asked)
+    assert found["targets"][0]["body_bytes"] == len(lab.sent[-1].body)
+    assert "previous_response_id->input" in answer.headers["x-nexus-coerced"]
+    unknown = explain(cast("Nexus", standing), asked, endpoint="responses")
+    assert unknown["error"]["code"] == "previous_response_not_found"

@@ -18,15 +18,15 @@ from nexus_sdk.model import Origin, Outcome, Request, Response, Target
 from nexus_sdk.pipeline import handle
 from nexus_sdk.policy import snapshot as snapshots
 from nexus_sdk.policy.snapshot import Account
-from nexus_sdk.providers.row import Way
 from nexus_sdk.stages import answering, reading, sending
 from nexus_sdk.stages.reading import read
 from nexus_sdk.stages.sending import prepare
 from nexus_sdk.wire import endpoints, framing
 from nexus_sdk.wire.dialects import DIALECTS, openai_chat
-from nexus_sdk.wire.endpoints import ENDPOINTS, ROWS, Paths
+from nexus_sdk.wire.endpoints import ENDPOINTS, ROWS, Endpoint, Paths
 from nexus_sdk.wire.framing import FRAMINGS
 from nexus_sdk.wire.json import dumps
+from nexus_sdk.wire.ways import Way
 
 CHAT = openai_chat.DIALECT
 
@@ -50,6 +50,7 @@ _OPERATIONS = {
         for row in ROWS
         if row.key in ("generate_content", "converse")
     },
+    "unread": Endpoint("unread", "POST", "/unread"),
 }
 _FRAMED = {"json_array": replace(LINES, name="json_array"), "aws_events": LINES}
 GENERATE = "/models/{model}:generateContent"
@@ -192,17 +193,17 @@ def test_the_caller_s_own_upstream_gets_the_path_as_it_came() -> None:
 
 
 def test_an_unread_operation_goes_where_the_provider_has_it() -> None:
-    there = account(count_tokens=Way("", "/v1/messages/count_tokens"))
+    there = account(unread=Way("", "/v1/unread"))
     request = replace(
         chat(model="m"),
-        endpoint="count_tokens",
-        path="/messages/count_tokens",
+        endpoint="unread",
+        path="/unread",
         headers={"content-type": "application/json"},
     )
     made = prepare(read(request), Target("p", "claude"), there, refuse_drops=True)
-    assert made.upstream.url == "https://p.example/v1/messages/count_tokens"
+    assert made.upstream.url == "https://p.example/v1/unread"
     assert orjson.loads(made.upstream.body)["model"] == "claude"
-    with pytest.raises(NotFound, match="no count_tokens operation"):
+    with pytest.raises(NotFound, match="no unread operation"):
         prepare(read(request), Target("p", "claude"), account(), refuse_drops=True)
 
 

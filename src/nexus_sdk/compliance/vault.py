@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nexus_sdk.mac import Mac
 
 PLACEHOLDER = r"<[A-Z][A-Z_]{0,39}_[a-z2-7]{6,12}>"
@@ -57,6 +59,16 @@ class Vault:
     def value(self, token: str) -> str | None:
         """What `token` stands for; None when this exchange did not issue it."""
         return self._by_token.get(token)
+
+    def issued(self) -> dict[str, str]:
+        """The values by their tokens, for what may be given back to the caller after this
+        exchange."""
+        return dict(self._by_token)
+
+    def adopt(self, issued: Mapping[str, str]) -> None:
+        """Know the tokens of an earlier exchange of the same caller as well."""
+        for token, value in issued.items():
+            self._by_token.setdefault(token, value)
 
     def fingerprint(self, value: str) -> str:
         """A keyed digest of `value` for the audit event: equal values compare, nothing else can be

@@ -15,16 +15,29 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from nexus_sdk.drivers.flights import Waiting
 from nexus_sdk.drivers.upstream import AsyncBody, SyncBody
-from nexus_sdk.effects import Lookup, Record, Reserve, Send, Settle, Store, Wait
+from nexus_sdk.effects import (
+    Forget,
+    Lookup,
+    Recall,
+    Record,
+    Reserve,
+    Retain,
+    Send,
+    Settle,
+    Store,
+    Wait,
+)
+from nexus_sdk.model import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nexus_sdk.drivers.memory import MemoryStore
+    from nexus_sdk.drivers.responses import ResponseStore
     from nexus_sdk.drivers.spool import Spool
     from nexus_sdk.drivers.upstream import AsyncUpstream, SyncUpstream
     from nexus_sdk.effects import Effect
-    from nexus_sdk.model import Cached, Event, Failure, Refused, Response
+    from nexus_sdk.model import Cached, Event, Kept, Refused, Response
 
     type Observe = Callable[[Event], None]
 
@@ -33,10 +46,18 @@ FOLD_WAIT_S = 120.0
 
 
 class _Host[Body]:
-    """What both colours share. `body` is the open stream of the response that is being relayed."""
+    """What both colours share. `body` is the open stream of the response that is being relayed.
+    `responses`: without it, none are kept."""
 
-    def __init__(self, store: MemoryStore, spool: Spool | None, observe: Observe | None) -> None:
+    def __init__(
+        self,
+        store: MemoryStore,
+        spool: Spool | None,
+        observe: Observe | None,
+        responses: ResponseStore | None,
+    ) -> None:
         self._observe = observe
+        self._responses = responses
         self._store = store
         self._spool = spool
         self._leading = ""
@@ -65,6 +86,19 @@ class _Host[Body]:
     def settle(self, effect: Settle) -> None:
         self._store.settle(effect.reservation, effect.amounts)
 
+    def recall(self, effect: Recall) -> tuple[Kept, ...]:
+        if self._responses is None:
+            return ()
+        return self._responses.recall(effect.owner, effect.id, chain=effect.chain)
+
+    def retain(self, effect: Retain) -> None:
+        if self._responses is not None:
+            self._responses.retain(effect.kept, effect.ttl_s)
+
+    def forget(self, effect: Forget) -> None:
+        if self._responses is not None:
+            self._responses.forget(effect.owner, effect.id)
+
 
 class SyncHost(_Host[SyncBody]):
     """Blocks its thread."""
@@ -75,8 +109,9 @@ class SyncHost(_Host[SyncBody]):
         spool: Spool | None,
         upstream: SyncUpstream | None,
         observe: Observe | None = None,
+        responses: ResponseStore | None = None,
     ) -> None:
-        super().__init__(store, spool, observe)
+        super().__init__(store, spool, observe, responses)
         self._upstream = upstream
 
     def release(self) -> None:
@@ -92,7 +127,8 @@ class SyncHost(_Host[SyncBody]):
     def _send(self, effect: Send) -> Response | Failure:
         if self.body is not None:
             self.body.close()
-        assert self._upstream is not None, "a host without an upstream settles only"
+        if self._upstream is None:
+            return Failure("connect", "the loop that it was sent on has ended")
         reply, self.body = self._upstream.send(effect.upstream, effect.opening)
         return reply
 
@@ -123,6 +159,9 @@ class SyncHost(_Host[SyncBody]):
         Settle: _Host.settle,
         Record: _record,
         Wait: _wait,
+        Recall: _Host.recall,
+        Retain: _Host.retain,
+        Forget: _Host.forget,
     }
 
 
@@ -135,8 +174,9 @@ class AsyncHost(_Host[AsyncBody]):
         spool: Spool | None,
         upstream: AsyncUpstream,
         observe: Observe | None = None,
+        responses: ResponseStore | None = None,
     ) -> None:
-        super().__init__(store, spool, observe)
+        super().__init__(store, spool, observe, responses)
         self._upstream = upstream
 
     async def release(self) -> None:
@@ -148,7 +188,7 @@ class AsyncHost(_Host[AsyncBody]):
     def blocking(self) -> SyncHost:
         """The same stores for a thread: to settle what a loop that has ended left behind. It sends
         nothing."""
-        return SyncHost(self._store, self._spool, None, self._observe)
+        return SyncHost(self._store, self._spool, None, self._observe, self._responses)
 
     def perform(self, effect: Effect) -> object:
         """The reply to `effect`, or an awaitable of it. What is at hand in this process costs no
@@ -183,6 +223,21 @@ class AsyncHost(_Host[AsyncBody]):
     def _wait(self, effect: Wait) -> object:
         return asyncio.sleep(effect.seconds)
 
+    def _recall(self, effect: Recall) -> object:
+        return self._off_the_loop(self.recall, effect)
+
+    def _retain(self, effect: Retain) -> object:
+        return self._off_the_loop(self.retain, effect)
+
+    def _forget(self, effect: Forget) -> object:
+        return self._off_the_loop(self.forget, effect)
+
+    def _off_the_loop[E](self, work: Callable[[E], object], effect: E) -> object:
+        """In a thread where the store waits for a disk."""
+        if self._responses is None or not self._responses.blocks:
+            return work(effect)
+        return asyncio.to_thread(work, effect)
+
     _PERFORMING: ClassVar[Mapping[type, Callable[[Any, Any], object]]] = {
         Send: _send,
         Lookup: _find,
@@ -191,4 +246,7 @@ class AsyncHost(_Host[AsyncBody]):
         Settle: _Host.settle,
         Record: _record,
         Wait: _wait,
+        Recall: _recall,
+        Retain: _retain,
+        Forget: _forget,
     }

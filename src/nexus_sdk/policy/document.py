@@ -74,6 +74,7 @@ __all__ = [
     "PolicyNode",
     "Price",
     "Provider",
+    "Responses",
     "Retry",
     "Routing",
     "Rule",
@@ -240,6 +241,22 @@ class Cache(Part):
     """Equal requests in flight share one upstream call."""
 
 
+class Responses(Part):
+    """Answers of the Responses API, kept so that they can be read and followed by
+    `previous_response_id`.
+
+    `auto`: those that the request does not say `store: false` of and whose provider keeps none.
+    `always`: also those that the provider keeps, so that another one can go on with them. `never`:
+    no text. Whoever made an answer that its provider keeps is remembered in any case.
+    """
+
+    store: Literal["auto", "always", "never"] = "auto"
+    ttl_s: float = Field(default=2_592_000, gt=0, le=31_536_000)
+    """OpenAI keeps them for 30 days."""
+    max_bytes: int = Field(default=256 * 1024**2, ge=1024**2)
+    """Of all that is kept; those that were not used longest go first."""
+
+
 class Audit(Part):
     """`strict`: an event is on disk before the caller has its last byte; `batched`: within one
     group commit."""
@@ -298,6 +315,7 @@ class Policy(Part):
     """None: the default hooks (`policy/defaults.py`)."""
     limits: list[Limit] = []
     cache: Cache = Cache()
+    responses: Responses = Responses()
     audit: Audit = Audit()
     prices: dict[str, Price] = {}
     """By `provider/model` or `model`; may hold `*`."""

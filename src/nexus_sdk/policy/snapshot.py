@@ -15,7 +15,7 @@ from nexus_sdk.mac import Mac
 from nexus_sdk.model import Credential
 from nexus_sdk.policy.defaults import compliance
 from nexus_sdk.providers.prices import Prices
-from nexus_sdk.providers.row import AUTH, Way
+from nexus_sdk.providers.row import AUTH
 from nexus_sdk.providers.table import TABLE, auth_headers
 from nexus_sdk.stages.adapting import NO_MANNERS, Manners
 from nexus_sdk.stages.admission import Gate, gate
@@ -26,6 +26,7 @@ from nexus_sdk.stages.routes import Routes, compile_routes
 from nexus_sdk.stages.selectors import Names
 from nexus_sdk.stages.tree import Leaf
 from nexus_sdk.wire.endpoints import ENDPOINTS
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,7 +50,7 @@ _MAX_RETRY_RULES = 64
 @dataclass(frozen=True, slots=True)
 class Account:
     """An upstream as the sending stage needs it. `own`: it is the caller's own, reached with the
-    caller's headers.
+    caller's headers. `keeps`: answers of the Responses API can be read and followed there.
     `endpoints`: by endpoint key, how it is done there; `families`: of some models otherwise.
     `defaults`: headers that a caller may set itself. `credential`: what a token or a signature is
     made from. `manners`: what models there do otherwise."""
@@ -69,6 +70,7 @@ class Account:
     families: tuple[tuple[Names, Mapping[str, Way]], ...] = ()
     credential: Credential | None = field(default=None, repr=False)
     manners: Manners = NO_MANNERS
+    keeps: bool = False
 
     def ways(self, model: str) -> Mapping[str, Way]:
         """How operations with `model` are done there."""
@@ -175,6 +177,7 @@ def _own(base_url: str, endpoint: str) -> Account:
         stream_usage=True,
         # The address is the application's own choice; only what no provider can be is refused.
         private_network=True,
+        keeps=True,
     )
 
 
@@ -223,6 +226,7 @@ def _account(name: str, provider: doc.Provider) -> Account:
         ),
         credential=_credential(row, provider, words),
         manners=Manners(row.quirks),
+        keeps=row.keeps_responses,
     )
 
 

@@ -194,7 +194,11 @@ ROWS = (
             ),
         ),
         key_variable="XAI_API_KEY",
-        because={"stream_usage": f"{_COUNTS}; docs.x.ai, API reference, chat completions"},
+        keeps_responses=True,
+        because={
+            "keeps_responses": "for 30 days; docs.x.ai, Responses API, stateful conversations",
+            "stream_usage": f"{_COUNTS}; docs.x.ai, API reference, chat completions",
+        },
     ),
     Row(
         name="huggingface",

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from nexus_sdk.model import NOTHING
-from nexus_sdk.wire.framing import SSE
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,22 +27,6 @@ AUTH: Mapping[Auth, tuple[str, str]] = MappingProxyType(
     }
 )
 """The header that carries a key, and its form."""
-
-
-class Way(NamedTuple):
-    """How one operation is done at a provider.
-
-    `dialect` of the body, empty where it has none. `path`: below the base URL, with `{model}` where
-    it names the model, and with the policy's fields (`{project}`). `stream_path`: another one for
-    streams. `framing`: of a stream's events (`wire/framing.py`). `plain`: characters of a model's
-    name that stand unescaped in the path, beside letters, digits and `-._~`.
-    """
-
-    dialect: str
-    path: str
-    stream_path: str = ""
-    framing: str = SSE
-    plain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +51,8 @@ class Row:
     `endpoints`: by the key of `wire.endpoints.ENDPOINTS`, how the operation is done; `families`:
     what models have other ways. `headers`: sent with every request. `stream_usage`: chat streams
     end with their usage only when asked with `stream_options: {include_usage: true}`, and the
-    provider takes that. `quirks`: what its copy of a dialect does otherwise.
+    provider takes that. `keeps_responses`: answers of the Responses API can be read and followed
+    there later. `quirks`: what its copy of a dialect does otherwise.
 
     `because`: for each field that departs from the plain case, why, and where that is written.
     """
@@ -87,6 +72,7 @@ class Row:
     credentials: tuple[str, ...] = ()
     audience: str = ""
     key_variable: str = ""
+    keeps_responses: bool = False
 
     @property
     def ways(self) -> tuple[Way, ...]:
@@ -103,6 +89,7 @@ class Row:
 _WAYS = {
     "chat": Way("openai_chat", "/chat/completions"),
     "responses": Way("openai_responses", "/responses"),
+    "input_tokens": Way("openai_count", "/responses/input_tokens"),
     "completions": Way("openai_completions", "/completions"),
     "embeddings": Way("openai_embeddings", "/embeddings"),
     "moderations": Way("openai_moderations", "/moderations"),

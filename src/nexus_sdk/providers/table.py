@@ -12,10 +12,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nexus_sdk.providers import compatible, vendors
-from nexus_sdk.providers.row import AUTH, Family, Row, Way
+from nexus_sdk.providers.row import AUTH, Family, Row
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.framing import FRAMINGS
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

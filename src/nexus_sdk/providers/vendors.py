@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nexus_sdk.providers.quirks import CLAUDE, NO_DEVELOPER, OLD_CEILING, OPENAI, READS_REASONING
-from nexus_sdk.providers.row import Family, Row, Way, speaks
+from nexus_sdk.providers.row import Family, Row, speaks
 from nexus_sdk.stages.adapting import Quirk
+from nexus_sdk.wire.ways import Way
 
 _GEMINI = "/v1beta/models/{model}"
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers"
@@ -17,11 +18,16 @@ ROWS = (
         name="openai",
         base_url="https://api.openai.com/v1",
         auth="bearer",
-        endpoints=speaks("chat", "responses", "completions", "embeddings", "moderations"),
+        endpoints=speaks(
+            "chat", "responses", "input_tokens", "completions", "embeddings", "moderations"
+        ),
         stream_usage=True,
         quirks=OPENAI,
         key_variable="OPENAI_API_KEY",
+        keeps_responses=True,
         because={
+            "keeps_responses": "for 30 days unless `store` is false; platform.openai.com, API "
+            "reference, responses/create, store",
             "stream_usage": "a chat stream carries no usage unless asked for; platform.openai.com, "
             "API reference, chat/create, stream_options",
         },
@@ -32,7 +38,7 @@ ROWS = (
         auth="x-api-key",
         endpoints={
             "messages": Way("anthropic", "/v1/messages"),
-            "count_tokens": Way("", "/v1/messages/count_tokens"),
+            "count_tokens": Way("anthropic_count", "/v1/messages/count_tokens"),
             "models": Way("", "/v1/models"),
         },
         headers={"anthropic-version": "2023-06-01"},
@@ -57,7 +63,7 @@ ROWS = (
             ),
             "batch_embed_contents": Way("gemini_batch_embed", f"{_GEMINI}:batchEmbedContents"),
             "embed_content": Way("gemini_embed", f"{_GEMINI}:embedContent"),
-            "count_content_tokens": Way("", f"{_GEMINI}:countTokens"),
+            "count_content_tokens": Way("gemini_count", f"{_GEMINI}:countTokens"),
             "models": Way("", "/v1beta/models"),
         },
         key_variable="GEMINI_API_KEY",
@@ -85,7 +91,7 @@ ROWS = (
                 "vertex_embed", f"{_VERTEX}/google/models/{{model}}:predict", plain="@"
             ),
             "count_content_tokens": Way(
-                "", f"{_VERTEX}/google/models/{{model}}:countTokens", plain="@"
+                "vertex_count", f"{_VERTEX}/google/models/{{model}}:countTokens", plain="@"
             ),
         },
         families=(
@@ -97,6 +103,9 @@ ROWS = (
                         f"{_VERTEX}/anthropic/models/{{model}}:rawPredict",
                         f"{_VERTEX}/anthropic/models/{{model}}:streamRawPredict",
                         plain="@",
+                    ),
+                    "count_tokens": Way(
+                        "anthropic_count", f"{_VERTEX}/anthropic/models/count-tokens:rawPredict"
                     ),
                 },
             ),
@@ -135,7 +144,9 @@ ROWS = (
         stream_usage=True,
         quirks=OPENAI,
         key_variable="AZURE_OPENAI_API_KEY",
+        keeps_responses=True,
         because={
+            "keeps_responses": "for 30 days; learn.microsoft.com, Azure OpenAI Responses API",
             "auth": "a key goes into api-key; learn.microsoft.com, Azure OpenAI REST API reference",
             "base_url": "each resource has its host; ibidem",
             "stream_usage": "as at OpenAI; ibidem, stream_options, since 2024-09-01-preview",
@@ -206,10 +217,14 @@ ROWS = (
         base_url="https://api.replicate.com/v1",
         auth="bearer",
         endpoints={
-            "chat": Way("replicate", "/models/{model}/predictions", plain="/"),
+            "chat": Way("replicate", "/predictions", predicts=True),
             "models": Way("", "/models"),
         },
         key_variable="REPLICATE_API_TOKEN",
+        because={
+            "endpoints": "one place for official models, versions and deployments, the body names "
+            "the model; replicate.com/docs/reference/http, predictions.create",
+        },
     ),
     Row(
         name="minimax",

@@ -3,6 +3,7 @@ errors."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,7 @@ import orjson
 from nexus_sdk.errors import Blocked, LimitExceeded, Malformed, UpstreamFailed
 from nexus_sdk.model import Answer, Failure, Response, Usage
 from nexus_sdk.stages import catalog
-from nexus_sdk.wire import estimates
-from nexus_sdk.wire.dialect import Reply
+from nexus_sdk.wire import error_reasons, estimates, failures
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import dumps, parse, splice
@@ -63,6 +63,7 @@ def dialect_of(request: Request) -> Dialect:
 def refusal(error: NexusError, trail: Trail) -> Answer:
     """Our own error as the caller's dialect tells it."""
     request = trail.request
+    dialect = dialect_of(request)
     headers = {
         "content-type": "application/json",
         **own_headers(trail),
@@ -71,6 +72,7 @@ def refusal(error: NexusError, trail: Trail) -> Answer:
         "request-id": request.id,
         "x-should-retry": "false",
     }
+    headers |= error_headers(dialect, error.status)
     if isinstance(error, LimitExceeded):
         headers["retry-after"] = str(max(ceil(error.retry_after_s), 1))
         headers["x-nexus-limit"] = error.limit
@@ -79,7 +81,12 @@ def refusal(error: NexusError, trail: Trail) -> Answer:
     if isinstance(error, UpstreamFailed) and error.failure is not None:
         headers["x-nexus-failure"] = error.failure.kind
         headers["x-nexus-failure-reason"] = _listed([error.failure.reason])
-    return Answer(error.status, headers, dumps(dialect_of(request).encode_error(error, request.id)))
+    return Answer(error.status, headers, dumps(dialect.encode_error(error, request.id)))
+
+
+def error_headers(dialect: Dialect, status: int) -> Headers:
+    """What this dialect tells of an error in a header."""
+    return dialect.error_header(status) if dialect.error_header is not None else {}
 
 
 def own_headers(trail: Trail) -> dict[str, str]:
@@ -126,11 +133,22 @@ def judged(response: Response, call: Call, *, own: bool = False) -> tuple[Respon
         reason = f"it answered with a redirection ({response.status}): its base_url has changed"
         return Failure("protocol", reason), None
     if response.status >= 300 or call.dialect is None:
-        return response, None
+        return _told_when(response) if response.status >= 400 else response, None
     if call.facts.stream and not response.streamed:
         kind = response.headers.get("content-type", "no content type")[:64]
         return Failure("protocol", f"it answered with {kind} where a stream was asked for"), None
     return (response, None) if response.streamed else _judged_whole(response)
+
+
+def _told_when(response: Response) -> Response:
+    """An error whose body says how long to wait (Google's `RetryInfo`) says it in the header that
+    retries and clients read."""
+    if b"retryDelay" not in response.body or "retry-after" in response.headers:
+        return response
+    wait_s = failures.read(response.status, response.body).retry_after_s
+    if not wait_s:
+        return response
+    return replace(response, headers={**response.headers, "retry-after": str(ceil(wait_s))})
 
 
 def _judged_whole(response: Response) -> tuple[Response | Failure, Json]:
@@ -164,9 +182,8 @@ def whole(call: Call, sent: Sent) -> tuple[bytes, Json]:
 
 
 def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:
-    reply = Reply(call.doc, call.request.id, call.facts.model)
     try:
-        return dialect.encode_response(source.decode_response(doc), reply)
+        return dialect.encode_response(source.decode_response(doc), call.reply)
     except (Malformed, *MISSHAPEN) as err:
         said = err.message if isinstance(err, Malformed) else type(err).__name__
         reason = f"its answer cannot be translated from {source.name}: {said}"
@@ -193,8 +210,10 @@ def upstream_error(call: Call, sent: Sent) -> bytes:
     if call.dialect is None or prepared.dialect is None:
         return body
     if prepared.dialect is not call.dialect:
-        facts = prepared.dialect.decode_error(sent.response.status, body)
-        body = dumps(call.dialect.relay_error(facts, call.request.id))
+        kind = sent.response.headers.get("x-amzn-errortype", "")
+        told = prepared.dialect.decode_error(sent.response.status, body, kind)
+        told = error_reasons.worded(told, call.dialect.name)
+        body = dumps(call.dialect.relay_error(told, call.request.id))
     try:
         doc = orjson.loads(body)
         return (

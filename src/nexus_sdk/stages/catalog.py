@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import NotAllowed, NotFound
 from nexus_sdk.model import Answer
+from nexus_sdk.stages import counting
 from nexus_sdk.stages.reachable import targets
 from nexus_sdk.values import value
 from nexus_sdk.wire.endpoints import ENDPOINTS, located
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from nexus_sdk.model import Caller, Request, Target
     from nexus_sdk.policy.snapshot import Snapshot
-    from nexus_sdk.providers.row import Way
     from nexus_sdk.stages.cost import Rates
     from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.ways import Way
 
 OWNER = "nexus"
 LISTS = frozenset(key for key, row in ENDPOINTS.items() if row.kind == "list")
@@ -101,6 +102,8 @@ def _operations(ways: Mapping[str, Way]) -> frozenset[str]:
     """What callers can do with a model there: its own operations, and those that are translated to
     one of them."""
     kinds = {ENDPOINTS[key].kind for key, way in ways.items() if way.dialect} - {""}
+    if "conversation" in kinds:
+        kinds.add(counting.KIND)  # an estimate where nobody counts
     return frozenset(
         key
         for key, row in ENDPOINTS.items()

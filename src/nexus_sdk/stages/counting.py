@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nexus_sdk.wire.dialect import Reply
 from nexus_sdk.wire.json import dumps
@@ -10,8 +10,8 @@ from nexus_sdk.wire.json import dumps
 if TYPE_CHECKING:
     from nexus_sdk.stages.reading import Call
 
-ENDPOINTS = frozenset({"count_tokens", "input_tokens"})
-"""Keys of `wire.endpoints` whose answer may be an estimate."""
+KIND: Final = "count"
+"""The kind of endpoints (`wire/endpoints.py`) whose answer may be an estimate."""
 COERCED = "input_tokens: estimated at four characters a token"
 """For the report: the answer says so as well."""
 

@@ -10,7 +10,7 @@ import orjson
 from nexus_sdk.errors import Malformed
 from nexus_sdk.values import value
 from nexus_sdk.wire import estimates
-from nexus_sdk.wire.dialect import Facts
+from nexus_sdk.wire.dialect import Facts, Reply
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS, framing, located
 from nexus_sdk.wire.framing import SSE
@@ -36,7 +36,7 @@ class Call:
 
     `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON
     either. `input_chars` counts all texts as they came. `framing`: how the caller wants the events
-    of a stream (`wire/framing.py`).
+    of a stream (`wire/framing.py`). `kept_as`: the id of the answer, where we keep it ourselves.
     """
 
     request: Request
@@ -48,11 +48,20 @@ class Call:
     texts: tuple[Leaf, ...] = field(repr=False, default=())
     input_chars: int = 0
     framing: str = SSE
+    kept_as: str = ""
 
     @property
     def input_tokens(self) -> int:
         """An estimate, rounded up."""
         return estimates.tokens(self.input_chars)
+
+    @property
+    def reply(self) -> Reply:
+        """What an answer in the caller's dialect needs of this call."""
+        request, facts = self.request, self.facts
+        if not self.kept_as:
+            return Reply(self.doc, request.id, facts.model)
+        return Reply(self.doc | {"store": True}, request.id, facts.model, kept_as=self.kept_as)
 
     def edited(self, edits: Mapping[Path, Json]) -> Call:
         """This call with some of its values replaced and every other byte kept."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import field
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from nexus_sdk.errors import Malformed, NotFound
 from nexus_sdk.model import Target, Upstream
+from nexus_sdk.stages import counting
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
@@ -17,11 +18,11 @@ from nexus_sdk.wire.framing import FRAMINGS, SSE
 from nexus_sdk.wire.json import dumps, insert, splice
 from nexus_sdk.wire.members import edited
 from nexus_sdk.wire.shape import MISSHAPEN
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
     from nexus_sdk.policy.snapshot import Account
-    from nexus_sdk.providers.row import Way
     from nexus_sdk.stages.adapting import Manner
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _BRIDGES = {
     kind: tuple(row.key for row in ENDPOINTS.values() if row.kind == kind)
-    for kind in ("conversation", "embeddings", "rerank")
+    for kind in ("conversation", "embeddings", "rerank", counting.KIND)
 }
 """A call can go to any endpoint of its kind, in this order, where the target lacks the caller's
 own."""
@@ -67,13 +68,17 @@ WITHHELD = frozenset(
     }
 )
 _PRIVATE = "x-nexus-"
+_ESTIMATED = Way("", "")
+"""Nobody at the target counts tokens."""
+_NOWHERE = Upstream("", "", {}, b"", stream=False)
 
 
 @value
 class Prepared:
     """`dialect` is what the answer will come in; None where no dialect reads it. `hide_usage`: the
     stream will tell token counts that the caller did not ask for. `framing`: how it will frame its
-    events."""
+    events. `predicts`: the answer takes several exchanges. `answer`: our own,
+    nothing is sent."""
 
     upstream: Upstream
     target: Target
@@ -81,6 +86,8 @@ class Prepared:
     report: Report = field(default_factory=Report)
     hide_usage: bool = False
     framing: str = SSE
+    predicts: bool = False
+    answer: bytes = b""
 
 
 def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool) -> Prepared:
@@ -88,7 +95,11 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
     operation."""
     if call.dialect is None or call.endpoint is None:
         return _unread(call, target, account)
+    if call.endpoint.kind == "kept":
+        return _kept(call, target, account)
     way = _way(call, target, account)
+    if way is _ESTIMATED:
+        return _estimated(call, target)
     dialect = DIALECTS[way.dialect]
     manner = account.manners.of(dialect.name, target.model)
     report = manner.report()
@@ -106,7 +117,7 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
         body, hide = _asking_for_usage(body, doc, report)
     framing = call.framing if account.own else way.framing
     upstream = _upstream(call, account, _path(call, target, account, way), body, framing)
-    return Prepared(upstream, target, dialect, report, hide, framing)
+    return Prepared(upstream, target, dialect, report, hide, framing, way.predicts)
 
 
 def _unread(call: Call, target: Target, account: Account) -> Prepared:
@@ -120,6 +131,23 @@ def _unread(call: Call, target: Target, account: Account) -> Prepared:
     return Prepared(_upstream(call, account, path, body), target, None)
 
 
+_KEPT_QUERY = frozenset({
+    "after", "before", "include", "include[]", "include_obfuscation", "limit", "order",
+    "starting_after", "stream",
+})  # fmt: skip
+
+
+def _kept(call: Call, target: Target, account: Account) -> Prepared:
+    """An operation on an answer that the target keeps. Of the query goes what the API knows."""
+    path = call.request.path
+    if not account.own:
+        way = account.ways(target.model)["responses"]
+        asked = parse_qsl(call.request.query, keep_blank_values=True)
+        query = urlencode([(name, text) for name, text in asked if name in _KEPT_QUERY])
+        path = way.path + path.removeprefix("/responses") + (f"?{query}" if query else "")
+    return Prepared(_upstream(call, account, path, call.body), target, call.dialect)
+
+
 def _way(call: Call, target: Target, account: Account) -> Way:
     assert call.endpoint is not None
     ways, endpoint = account.ways(target.model), call.endpoint
@@ -128,10 +156,18 @@ def _way(call: Call, target: Target, account: Account) -> Way:
     for bridge in _BRIDGES.get(endpoint.kind, ()) if call.dialect is not None else ():
         if bridge in ways:
             return ways[bridge]
+    if endpoint.kind == counting.KIND and call.dialect is not None:
+        return _ESTIMATED
     raise NotFound(
         f"provider {target.provider!r} has no {endpoint.key} operation; "
         f"route {target.model!r} elsewhere"
     )
+
+
+def _estimated(call: Call, target: Target) -> Prepared:
+    report = Report()
+    report.coerced(counting.COERCED)
+    return Prepared(_NOWHERE, target, call.dialect, report, answer=counting.estimate(call))
 
 
 def _path(call: Call, target: Target, account: Account, way: Way) -> str:
@@ -167,7 +203,11 @@ def _same(call: Call, doc: Json, target: Target) -> bytes:
     another document than the caller's only where another vendor's reasoning had to go."""
     assert call.endpoint is not None
     body = call.body if doc is call.doc else dumps(doc)
-    if target.model == call.facts.model or call.endpoint.bare:
+    if call.endpoint.bare:
+        repeats = call.dialect.repeats if call.dialect else None
+        edits = repeats(doc, target.model) if repeats else None
+        return splice(body, edits) if edits else body
+    if target.model == call.facts.model:
         return body
     if "model" not in doc:
         return insert(body, "model", target.model)

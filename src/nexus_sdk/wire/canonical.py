@@ -36,6 +36,10 @@ class Head:
         """The chunk after the last choice."""
         return self._chunk([]) | {"usage": usage}
 
+    def native(self, origin: str, event: Json) -> Json:
+        """The chunk of an event that has a meaning for `origin` alone (`wire/natives.py`)."""
+        return self._chunk([]) | {"provider_event": {"origin": origin, "event": event}}
+
     def _chunk(self, choices: list[Json]) -> Json:
         return {
             "id": self.id,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nexus_sdk.errors import NexusError, UpstreamFailed
     from nexus_sdk.model import Usage
     from nexus_sdk.wire.fidelity import Report
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.json import Json, Path
     from nexus_sdk.wire.texts import TextMap
 
 type Channel = tuple[str | int, ...]
@@ -93,12 +93,13 @@ class ErrorFacts:
 class Reply:
     """What an answer needs beyond its own content. `request` is the caller's document; `id`,
     `model` and `created` (seconds since the epoch) stand in where the upstream did not give its
-    own."""
+    own. `kept_as`: the id that it must have, whatever the upstream's is."""
 
     request: Json
     id: str
     model: str
     created: int = 0
+    kept_as: str = ""
 
 
 class StreamDecoder(Protocol):
@@ -110,6 +111,12 @@ class StreamDecoder(Protocol):
     def close(self) -> list[Json]:
         """What was still held when the stream ended."""
         ...
+
+
+class DecodeError(Protocol):
+    """An upstream's error, from its status, its body, and its type where a header tells it."""
+
+    def __call__(self, status: int, body: bytes, kind: str = "", /) -> ErrorFacts: ...
 
 
 class StreamEncoder(Protocol):
@@ -148,8 +155,10 @@ class Dialect:
       inserted.
     - `plain` names the events whose data is text, not JSON. A dialect with any is no door for
       streams: what reads along reads JSON.
+    - `repeats`, where the body repeats the model of the path: the edits that make it another one.
     - `encode_error` is our own error as a body, `error_events` the same inside an open stream;
-      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect.
+      `decode_error` reads an upstream's, and `relay_error` tells it in this dialect;
+      `error_header`, where a header tells the type as well: that header, by status.
     """
 
     name: str
@@ -162,7 +171,7 @@ class Dialect:
     strip_foreign: Callable[[Json, Report], Json]
     usage: Callable[[Json], Usage | None]
     encode_error: Callable[[NexusError, str], Json]
-    decode_error: Callable[[int, bytes], ErrorFacts]
+    decode_error: DecodeError
     relay_error: Callable[[ErrorFacts, str], Json]
     error_events: Callable[[NexusError, str], list[StreamEvent]]
     stream_decoder: Callable[[], StreamDecoder]
@@ -176,6 +185,8 @@ class Dialect:
     resequencer: Callable[[], Callable[[StreamEvent], StreamEvent]]
     plain: frozenset[str] = frozenset()
     trailing: bool = False
+    repeats: Callable[[Json, str], Mapping[Path, Json]] | None = None
+    error_header: Callable[[int], Mapping[str, str]] | None = None
 
 
 def event(name: str, doc: Json) -> StreamEvent:

@@ -24,13 +24,14 @@ from nexus_sdk.wire.framing import FRAMINGS, SSE
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-type Kind = Literal["", "conversation", "embeddings", "rerank", "list"]
+type Kind = Literal["", "conversation", "embeddings", "rerank", "count", "list", "kept"]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One operation. `suffix` is its usual path below a base URL, with `{model}` where the path
-    names the model; `dialect` is empty where no body is translated.
+    names the model and `{id}` where it names a kept answer; `dialect` is empty where no body is
+    translated.
 
     `kind`: operations of one kind stand in for each other, by translation. `bare`: the dialect's
     requests say neither which model they are for nor whether they stream, because the path does.
@@ -63,7 +64,8 @@ class Route:
 @value
 class Found:
     """An operation's path, taken apart: `base` and `suffix` together are the path. `model` is
-    decoded, and empty when the path names none. `served`: a door of our own has it there."""
+    decoded, and empty when the path names none; so is `id`, of a kept answer. `served`: a door of
+    our own has it there."""
 
     endpoint: Endpoint
     base: str
@@ -72,6 +74,7 @@ class Found:
     streams: bool | None = None
     framing: str = SSE
     served: bool = False
+    id: str = ""
 
 
 ROWS = (
@@ -110,15 +113,31 @@ ROWS = (
     Endpoint("predict", "POST", "/models/{model}:predict", "vertex_embed", "embeddings", bare=True),
     Endpoint("rerank", "POST", "/v2/rerank", "cohere_rerank", "rerank"),
     Endpoint("voyage_rerank", "POST", "/rerank", "voyage_rerank", "rerank"),
-    Endpoint("count_tokens", "POST", "/messages/count_tokens", errors="anthropic"),
+    Endpoint("count_tokens", "POST", "/messages/count_tokens", "anthropic_count", "count"),
+    Endpoint("input_tokens", "POST", "/responses/input_tokens", "openai_count", "count"),
     Endpoint(
         "count_content_tokens",
         "POST",
         "/models/{model}:countTokens",
+        "gemini_count",
+        "count",
         bare=True,
-        errors="gemini",
     ),
     Endpoint("moderations", "POST", "/moderations", "openai_moderations"),
+    Endpoint("response", "GET", "/responses/{id}", kind="kept", errors="openai_responses"),
+    Endpoint(
+        "response_delete", "DELETE", "/responses/{id}", kind="kept", errors="openai_responses"
+    ),
+    Endpoint(
+        "response_cancel", "POST", "/responses/{id}/cancel", kind="kept", errors="openai_responses"
+    ),
+    Endpoint(
+        "response_items",
+        "GET",
+        "/responses/{id}/input_items",
+        kind="kept",
+        errors="openai_responses",
+    ),
     Endpoint("models", "GET", "/models", kind="list"),
     Endpoint("model", "GET", "/models/{model}", kind="list", bare=True),
     Endpoint("gemini_models", "GET", "/v1beta/models", kind="list", errors="gemini"),
@@ -163,7 +182,12 @@ ROUTES = (
     Route("messages", "/messages", "/v1|/anthropic/v1"),
     Route("chat", "/chat/completions"),
     Route("completions", "/completions"),
+    Route("input_tokens", "/responses/input_tokens"),
     Route("responses", "/responses", f"/v1|/openai/v1|{_AZURE}"),
+    Route("response", "/responses/{id}"),
+    Route("response_delete", "/responses/{id}"),
+    Route("response_cancel", "/responses/{id}/cancel"),
+    Route("response_items", "/responses/{id}/input_items"),
     Route("embeddings", "/embeddings"),
     Route("moderations", "/moderations"),
     Route("cohere_chat", "/v2/chat", ""),
@@ -196,13 +220,16 @@ _MODEL = r"(?P<model>(?!\.{1,2}(?:/|$))(?:[A-Za-z0-9._~@+:-]|%3[Aa]|%2[Ff]|%40)+
 """The one segment that may hold escapes, of the three characters that models' names have and that
 clients escape in a segment: `:` (botocore does), `/` (an ARN, `org/name`) and `@`. They are decoded
 once. Any other escape has a second reading or no need, so the path names nothing."""
+_ID = r"(?P<id>[A-Za-z0-9_-]{1,256})"
+"""Letters, numbers, underscores and dashes, as OpenAI's API says of these ids."""
 _NO_NAME = re.compile(r"(?:^|/)(?:\.{0,2})(?:/|$)")
 """Empty and dot segments of a decoded name: joined to a path again, it would be another path."""
 
 
 def _expression(suffix: str) -> re.Pattern[str]:
-    before, found, after = suffix.partition("{model}")
-    ends = re.escape(before) + (_MODEL + re.escape(after) if found else "")
+    ends = re.escape(suffix)
+    for name, form in (("{model}", _MODEL), ("{id}", _ID)):
+        ends = ends.replace(re.escape(name), form)
     return re.compile(f"(?P<base>{_PLAIN_PATH}*)(?P<suffix>{ends})", re.ASCII)
 
 
@@ -251,6 +278,7 @@ class Paths:
                 route.streams,
                 route.framing,
                 served=served.fullmatch(parts["base"]) is not None,
+                id=parts.groupdict().get("id") or "",
             )
         return None
 
@@ -270,7 +298,7 @@ def located(endpoint: Endpoint, path: str) -> Found | None:
     if path == endpoint.suffix and not endpoint.bare:
         return None
     found = match(endpoint.method, path)
-    if found is not None and found.endpoint is endpoint and found.model:
+    if found is not None and found.endpoint is endpoint and (found.model or found.id):
         return found
     if endpoint.bare:
         raise Malformed(

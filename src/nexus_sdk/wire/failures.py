@@ -6,6 +6,7 @@ Nothing is guessed from the words of a message: the status, the type and the cod
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -34,14 +35,17 @@ OPENAI_TYPES = {
 """https://platform.openai.com/docs/guides/error-codes; all other statuses are `api_error`."""
 
 
-def read(status: int, body: bytes) -> ErrorFacts:
-    """What an upstream's error body says, in any vendor's shape, or as plain text."""
+def read(status: int, body: bytes, kind: str = "") -> ErrorFacts:
+    """What an upstream's error body says, in any vendor's shape, or as plain text. `kind` is its
+    type where a header tells it and the body does not."""
     try:
         doc = orjson.loads(body)
     except orjson.JSONDecodeError:
         text = body.decode("utf-8", "replace").strip()[:MAX_MESSAGE]
-        return ErrorFacts(status, text or f"the upstream answered with status {status} and no body")
-    return facts(doc, status)
+        said = text or f"the upstream answered with status {status} and no body"
+        return ErrorFacts(status, said, kind)
+    told = facts(doc, status)
+    return replace(told, type=kind) if kind and not told.type else told
 
 
 def facts(doc: Json, status: int) -> ErrorFacts:

@@ -20,4 +20,17 @@ def settled(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
         chat = grounding.spread(chat, report)
     if origin != "gemini":
         chat = without_geminis(chat, report)
+    _tell_names(chat, origin, report)
     return natives.own(chat, origin, report)
+
+
+def _tell_names(chat: Json, origin: str, report: Report) -> None:
+    """What another vendor's message is labelled with, beyond an id that only it knows."""
+    for place, message in enumerate(chat["messages"]):
+        for entry in message.get("provider_blocks") or ():
+            block = entry["block"]
+            labels = block.keys() - {"type", "id"} if block.get("type") == "message" else ()
+            if labels and entry["origin"] != origin:
+                report.omitted(
+                    f"messages.{place}.provider_blocks", "the labels of a message stay with it"
+                )

@@ -4,17 +4,25 @@ and every other vendor's encoder tells that it stays behind.
 A request carries `provider_options`, a list of `{"origin", "name", "value"}`: members that only the
 origin knows. Optional in an entry: `lost`, the addresses to report, where they are not `name`
 itself (none, when other members of the request say the same); `covers`, those members, which the
-origin leaves out; `hint`, true when the answer means the same without it.
+origin leaves out; `hint`, true when the answer means the same without it; `must`, why no other
+vendor can answer without it.
 
 A text part carries `native`, `{"origin", "form"}`: in the origin's request it had another form, of
 which it is the plain text. The citations of a former answer, `annotations` with an `origin`, are
 its own too.
+
+An answer, or a chunk of one, carries `provider_answer`, `{"origin", "members"}`: what its origin
+alone tells beside the content. A chunk carries `provider_event`, `{"origin", "event"}`: an event of
+the origin that has no other meaning. A message or a delta carries `native`, `{"origin", "form"}`:
+the members as they were spelled. They are told at their origin; no other dialect has a place for
+them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nexus_sdk.errors import Unsupported
 from nexus_sdk.wire.canonical import without
 
 if TYPE_CHECKING:
@@ -22,10 +30,31 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 OPTIONS = "provider_options"
+ANSWER = "provider_answer"
+EVENT = "provider_event"
+MARKS = frozenset({ANSWER, EVENT})
+
+
+def answer(origin: str, members: Json) -> Json:
+    """The member of an answer or a chunk that keeps what only `origin` tells."""
+    return {ANSWER: {"origin": origin, "members": members}}
+
+
+def own_answer(chat: Json, origin: str) -> Json | None:
+    """What `origin` alone told with this answer or chunk; None for another's."""
+    told = chat.get(ANSWER)
+    return told["members"] if told and told["origin"] == origin else None
+
+
+def own_event(chunk: Json, origin: str) -> Json:
+    """The event of `origin` that this chunk keeps; None where there is none."""
+    told = chunk.get(EVENT)
+    return told["event"] if told and told["origin"] == origin else None
 
 
 def own(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
-    """`chat` without options and without marks of others, and the options of `origin` by name."""
+    """`chat` without options and without marks of others, and the options of `origin` by name.
+    Raises Unsupported for an option of another that it must have."""
     entries = chat.get(OPTIONS) or ()
     mine = [entry for entry in entries if entry["origin"] == origin]
     for entry in entries:
@@ -45,6 +74,8 @@ def own(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
 
 
 def _tell(entry: Json, report: Report) -> None:
+    if reason := entry.get("must"):
+        raise Unsupported(f"{entry['name']}: {reason}", param=entry["name"])
     tell = report.omitted if entry.get("hint") else report.dropped
     for param in entry.get("lost", [entry["name"]]):
         tell(param, f"only {entry['origin']} has it")

@@ -11,6 +11,8 @@ from nexus_sdk.model import Usage
 from nexus_sdk.wire.canonical import without
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nexus_sdk.wire.dialect import Facts, Reply
     from nexus_sdk.wire.json import Json
 
@@ -30,7 +32,14 @@ def counted(chat: Json) -> Json:
 
 def facts(told: Facts) -> Facts:
     """A count writes nothing, and the same input gives the same number."""
-    return replace(told, stream=False, max_output_tokens=0, deterministic=True, n=1)
+    return replace(
+        told,
+        stream=False,
+        max_output_tokens=0,
+        deterministic=True,
+        n=1,
+        wants_stream_usage=False,
+    )
 
 
 def decode(doc: Json) -> Json:
@@ -45,6 +54,13 @@ def encode(answer: Json, reply: Reply) -> Json:  # noqa: ARG001  the number is a
     return dict(answer)
 
 
-def usage(doc: Json) -> Usage | None:
-    """Counting is free: the number is not that of tokens used."""
-    return Usage() if "input_tokens" in doc else None
+def free(name: str) -> Callable[[Json], Usage | None]:
+    """Counting is free: the number under `name` is not that of tokens used."""
+
+    def usage(doc: Json) -> Usage | None:
+        return Usage() if name in doc else None
+
+    return usage
+
+
+usage = free("input_tokens")

@@ -9,13 +9,13 @@ from nexus_sdk.wire import failures
 from nexus_sdk.wire.dialect import Dialect, as_they_are, event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from nexus_sdk.errors import NexusError
     from nexus_sdk.model import Usage
     from nexus_sdk.wire.dialect import ErrorFacts, Facts, Reply
     from nexus_sdk.wire.fidelity import Report
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.json import Json, Path
     from nexus_sdk.wire.sse import StreamEvent
     from nexus_sdk.wire.texts import TextMap
 
@@ -48,6 +48,7 @@ def dialect(  # noqa: PLR0913  the parts of a format
     usage: Callable[[Json], Usage | None],
     error: tuple[Callable[[NexusError, str], Json], Callable[[ErrorFacts, str], Json]],
     strip_foreign: Callable[[Json, Report], Json] = same,
+    repeats: Callable[[Json, str], Mapping[Path, Json]] | None = None,
 ) -> Dialect:
     """The pairs are decoder and encoder; of errors, our own and another vendor's."""
     never: Any = _no_stream
@@ -74,4 +75,5 @@ def dialect(  # noqa: PLR0913  the parts of a format
         stream_error=failures.in_stream,
         stream_usage=never,
         resequencer=as_they_are,
+        repeats=repeats,
     )

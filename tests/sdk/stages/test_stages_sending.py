@@ -13,11 +13,11 @@ from tests.playbook import UPSTREAM, chat
 from nexus_sdk.errors import Malformed, NotFound, Unsupported
 from nexus_sdk.model import Origin, Patience, Request, Target
 from nexus_sdk.policy.snapshot import Account
-from nexus_sdk.providers.row import Way
 from nexus_sdk.stages.reading import read
 from nexus_sdk.stages.sending import FORWARDED, WITHHELD, patience_retries, prepare
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.json import dumps
+from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from nexus_sdk.stages.sending import Prepared

@@ -44,6 +44,8 @@ _ALL: tuple[Dialect, ...] = (
     openai_completions.DIALECT,
     anthropic.COUNT,
     openai_responses.COUNT,
+    gemini.COUNT,
+    gemini.VERTEX_COUNT,
     cohere_embed.DIALECT,
     cohere_embed.BEDROCK,
     gemini_embed.DIALECT,

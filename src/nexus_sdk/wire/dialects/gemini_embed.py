@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, Unsupported, UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, embeddings, envelopes, shape, whole
+from nexus_sdk.wire import counts, embeddings, envelopes, model_names, shape, whole
 from nexus_sdk.wire.canonical import data_url, is_data_url, split_data_url, without
 from nexus_sdk.wire.dialect import Facts, inverted
 from nexus_sdk.wire.texts import TextMap
@@ -24,7 +24,7 @@ from nexus_sdk.wire.texts import TextMap
 if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Reply
     from nexus_sdk.wire.fidelity import Report
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.json import Json, Path
 
 TEXT = TextMap(
     skip=frozenset({
@@ -147,7 +147,7 @@ def encode_request(chat: Json, report: Report) -> Json:
 def encode_batch(chat: Json, report: Report) -> Json:
     """Each request names the model again, as the API requires."""
     model = chat.get("model") or ""
-    head = {"model": model if "/" in model else f"models/{model}"} if model else {}
+    head = {"model": model_names.resource(model)} if model else {}
     asked = _asked(chat, report)
     items = embeddings.items(chat)
     requests = [head | _content(item, f"input.{i}", report) | asked for i, item in enumerate(items)]
@@ -245,6 +245,15 @@ def usage(doc: Json) -> Usage | None:
     return Usage(input=counts.count(told["promptTokenCount"]))
 
 
+def repeated(doc: Json, model: str) -> dict[Path, Json]:
+    """The models in the body, which have to be the path's."""
+    requests = doc.get("requests")
+    edits = model_names.named_anew(doc, (), model)
+    for place, request in enumerate(requests if isinstance(requests, list) else ()):
+        edits |= model_names.named_anew(request, ("requests", place), model)
+    return edits
+
+
 DIALECT = whole.dialect(
     "gemini_embed",
     text=TEXT,
@@ -253,6 +262,7 @@ DIALECT = whole.dialect(
     response=(decode_response, partial(encode_response, batch=False)),
     usage=usage,
     error=(envelopes.google_error, envelopes.google_relay),
+    repeats=repeated,
 )
 BATCH = whole.dialect(
     "gemini_batch_embed",
@@ -262,4 +272,5 @@ BATCH = whole.dialect(
     response=(decode_response, partial(encode_response, batch=True)),
     usage=usage,
     error=(envelopes.google_error, envelopes.google_relay),
+    repeats=repeated,
 )

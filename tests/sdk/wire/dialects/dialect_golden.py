@@ -118,7 +118,7 @@ def merged(told: list[Any]) -> Any:
 
 def _merge(into: dict[str, Any], delta: Any) -> None:
     for key, value in delta.items():
-        if value is None:
+        if value is None or key == "native":
             continue
         if isinstance(value, str) and key not in {"role", "type", "id"}:
             into[key] = into.get(key, "") + value

@@ -115,8 +115,9 @@ def test_a_body_that_is_no_object_is_refused(name: str, doc: Any) -> None:
 
 
 def test_what_relies_on_openais_server_is_refused_for_other_targets() -> None:
+    chat = DIALECTS["openai_count"].decode_request(OPENAI | {"previous_response_id": "resp_1"})
     with pytest.raises(Unsupported) as refused:
-        DIALECTS["openai_count"].decode_request(OPENAI | {"previous_response_id": "resp_1"})
+        DIALECTS["anthropic_count"].encode_request(chat, Report())
     assert refused.value.param == "previous_response_id"
 
 

@@ -9,13 +9,12 @@ import pytest
 from google.genai import types
 from tests.sdk.wire.dialects import dialect_golden as golden
 from tests.sdk.wire.dialects.dialect_golden import answer, chunk
-from tests.sdk.wire.dialects.gemini_lab import GEMINI, GEMINI_USER, message, told
+from tests.sdk.wire.dialects.gemini_lab import GEMINI, message, told
 
 from nexus_sdk.errors import Blocked, LimitExceeded, Malformed, UpstreamFailed
 from nexus_sdk.model import Usage
 from nexus_sdk.wire.dialect import ErrorFacts
 from nexus_sdk.wire.dialect import event as new_event
-from nexus_sdk.wire.dialects.gemini import count_response, counted_request
 from nexus_sdk.wire.dialects.gemini.words import FINISH, FINISH_FINER
 
 # ---- answers
@@ -220,29 +219,3 @@ def test_another_vendors_error_is_told_and_read_back() -> None:
     assert again == ErrorFacts(429, "slow", "RESOURCE_EXHAUSTED", "tokens", "messages", 12.0)
     bare = GEMINI.relay_error(ErrorFacts(418, "tea"), "r")["error"]
     assert (bare["status"], len(bare["details"])) == ("INTERNAL", 1)
-
-
-# ---- countTokens
-
-
-def test_a_request_to_count_holds_contents_or_a_whole_request() -> None:
-    whole = {"contents": GEMINI_USER, "tools": []}
-    assert counted_request(whole) is whole
-    for name in ("generateContentRequest", "generate_content_request"):
-        assert counted_request({name: whole | {"model": "models/m"}}) == whole
-    bad: list[Any] = [
-        [],
-        {"generateContentRequest": 4},
-        {"generateContentRequest": whole, "contents": GEMINI_USER},
-        {"generateContentRequest": whole, "generate_content_request": whole},
-    ]
-    for doc in bad:
-        with pytest.raises(Malformed):
-            counted_request(doc)
-
-
-def test_counts_are_answered() -> None:
-    assert count_response(Usage(9)) == {"totalTokens": 9}
-    full = count_response(Usage(9, cache_read=3, audio_input=4))
-    assert full["cachedContentTokenCount"] == 3
-    assert [one["tokenCount"] for one in full["promptTokensDetails"]] == [5, 4]

@@ -24,16 +24,24 @@ STATE = [
 
 @pytest.mark.parametrize("key", STATE)
 def test_what_relies_on_openais_server_is_refused_for_other_targets(key: str) -> None:
-    with pytest.raises(Unsupported) as refused:
-        DIALECTS["openai_responses"].decode_request(MINIMAL["openai_responses"] | {key: "x"})
-    assert refused.value.param == key
+    doc = MINIMAL["openai_responses"] | {key: "x"}
+    chat = DIALECTS["openai_responses"].decode_request(doc)
+    for target in {*golden.CHATS, "replicate"} - {"openai_responses"}:
+        with pytest.raises(Unsupported) as refused:
+            DIALECTS[target].encode_request(chat, Report())
+        assert refused.value.param == key
+    assert DIALECTS["openai_responses"].encode_request(chat, Report())[key] == "x"
 
 
-def test_truncation_is_refused_unless_disabled() -> None:
+@pytest.mark.parametrize("target", sorted({*golden.CHATS, "replicate"} - {"openai_responses"}))
+def test_truncation_is_refused_unless_disabled(target: str) -> None:
     decode = DIALECTS["openai_responses"].decode_request
-    with pytest.raises(Unsupported):
-        decode(MINIMAL["openai_responses"] | {"truncation": "auto"})
-    assert "truncation" not in decode(MINIMAL["openai_responses"] | {"truncation": "disabled"})
+    auto = decode(MINIMAL["openai_responses"] | {"truncation": "auto"})
+    with pytest.raises(Unsupported, match="truncation"):
+        DIALECTS[target].encode_request(auto, Report())
+    assert DIALECTS["openai_responses"].encode_request(auto, Report())["truncation"] == "auto"
+    disabled = decode(MINIMAL["openai_responses"] | {"truncation": "disabled"})
+    assert "truncation" not in DIALECTS[target].encode_request(disabled, Report())
 
 
 UNKNOWN_PARTS = [

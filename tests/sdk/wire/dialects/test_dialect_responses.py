@@ -108,7 +108,7 @@ def test_two_texts_of_one_message_and_their_probabilities() -> None:
     assert choice["message"]["content"] == "OneTwo"
     assert [one["token"] for one in choice["logprobs"]["content"]] == ["One", "Two"]
     back = DIALECTS["openai_responses"].encode_response(chat, golden.reply())["output"]
-    assert back[1] == {"type": "brand_new", "id": "x", "status": "completed"}
+    assert back[1] == {"type": "brand_new", "id": "x"}
     assert back[0]["content"][0]["annotations"] == [file | {"index": 4}]
     replayed, _ = asked(
         "openai_responses",

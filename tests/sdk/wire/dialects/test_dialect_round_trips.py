@@ -459,6 +459,33 @@ def test_a_packed_block_is_unpacked(text: str, signature: str) -> None:
     assert carrier.unpack(carrier.pack(told), text) == told
 
 
+@given(values, values, values, words)
+def test_whatever_a_token_holds_it_is_a_block_or_none(
+    origin: Any, form: Any, kept: Any, text: str
+) -> None:
+    shape = {"summary": form, "content": kept}
+    for told in ([origin, form, kept], [origin, shape, {"type": form}], ["a", shape, {}], form):
+        token = carrier.PREFIX + base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
+        back = carrier.unpack(token, text)
+        assert back is None or isinstance(back["block"], dict)
+
+
+def test_an_items_parts_are_cut_again_as_they_were() -> None:
+    item = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [{"type": "summary_text", "text": text} for text in ("One", "", "Two\n\n3")],
+        "content": None,
+        "encrypted_content": "Z0",
+        "status": None,
+    }
+    told = {"origin": "openai_responses", "block": item}
+    assert carrier.unpack(carrier.pack(told), carrier.text_of(item)) == told
+    changed = carrier.unpack(carrier.pack(told), "Another text")
+    assert changed is not None
+    assert changed["block"]["summary"] == [{"type": "summary_text", "text": "Another text"}]
+
+
 def test_the_readable_text_is_never_packed() -> None:
     token = carrier.pack({"origin": "anthropic", "block": THOUGHT | {"note": "secret words"}})
     back = carrier.unpack(token, "other")

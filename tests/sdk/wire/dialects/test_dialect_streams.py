@@ -38,7 +38,8 @@ def clean(answer: Any) -> Any:
     usage = {
         key: value for key, value in (answer.get("usage") or {}).items() if key.endswith("_tokens")
     }
-    return message | {"finish": rest, "usage": usage}
+    own = {key: value for key, value in message.items() if key != "native"}
+    return own | {"finish": rest, "usage": usage}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=golden.name)

@@ -159,6 +159,43 @@ def test_no_text_makes_it_raise_or_lead_elsewhere(url: str) -> None:
         assert url.lower().startswith("https://api.replicate.com")
 
 
-def test_the_first_answer_is_waited_for() -> None:
-    assert polling.CREATE_HEADERS == {"prefer": "wait"}
+@pytest.mark.parametrize(
+    ("patience_s", "silence_s", "headers"),
+    [
+        (None, None, {"prefer": "wait"}),
+        (600.0, 600.0, {"prefer": "wait", "cancel-after": "600s"}),
+        (600.0, 20.5, {"prefer": "wait=19", "cancel-after": "600s"}),
+        (30.2, 600.0, {"prefer": "wait=29", "cancel-after": "31s"}),
+        (0.5, None, {"prefer": "wait=1", "cancel-after": "5s"}),
+        (None, 61.0, {"prefer": "wait"}),
+    ],
+)
+def test_the_first_answer_is_held_back_no_longer_than_the_caller_waits(
+    patience_s: float | None, silence_s: float | None, headers: dict[str, str]
+) -> None:
+    assert polling.creation(patience_s, silence_s, streams=False) == headers
+
+
+def test_a_stream_is_not_waited_for_and_has_a_deadline_all_the_same() -> None:
+    assert polling.creation(600.0, 600.0, streams=True) == {"cancel-after": "600s"}
+    assert polling.creation(None, None, streams=True) == {}
     assert polling.STREAM_HEADERS["accept"] == "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    ("status", "url", "found"),
+    [
+        ("processing", f"{GET}/cancel", f"{GET}/cancel"),
+        ("starting", f"{GET}/cancel", f"{GET}/cancel"),
+        ("succeeded", f"{GET}/cancel", ""),
+        ("processing", "https://evil.example/cancel", ""),
+        ("processing", 7, ""),
+    ],
+)
+def test_what_is_under_way_is_cancelled_at_the_provider(status: str, url: Any, found: str) -> None:
+    assert polling.cancel_url(prediction(status, cancel=url), BASE) == found
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"status": "starting", "urls": []}])
+def test_an_answer_that_is_no_prediction_has_nothing_to_cancel(answer: Any) -> None:
+    assert polling.cancel_url(answer, BASE) == ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, failures
+from nexus_sdk.wire import counts, failures, natives
 from nexus_sdk.wire.canonical import text_of, without
 from nexus_sdk.wire.dialects.anthropic import blocks, turns
 from nexus_sdk.wire.dialects.anthropic.words import FINISH, FINISH_FINER, NAME, STOP
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OWN = frozenset(
     {"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"}
 )
-_CANONICAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
+_CANONICAL = natives.MARKS | {"id", "object", "created", "model", "choices", "usage"}
 _COUNTED = frozenset({
     "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
     "output_tokens_details",
@@ -143,9 +143,12 @@ def canonical_usage(told: Json) -> Json:
 
 def own_usage(told: Json) -> Json:
     read = counts.read(told) or Usage()
+    uncached = max(read.input - read.cache_read, 0)
+    # OpenRouter may count the same tokens as read and as written.
+    written = min(read.cache_write, uncached)
     out: Json = {
-        "input_tokens": max(read.input - read.cache_read - read.cache_write, 0),
-        "cache_creation_input_tokens": read.cache_write,
+        "input_tokens": uncached - written,
+        "cache_creation_input_tokens": written,
         "cache_read_input_tokens": read.cache_read,
         "output_tokens": read.output,
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import orjson
 
 from nexus_sdk.errors import UpstreamFailed
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
 from nexus_sdk.wire.canonical import Head, Placing, entry, without
 from nexus_sdk.wire.dialects.anthropic import response
 from nexus_sdk.wire.dialects.anthropic.words import NAME
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
+
+
+_SILENT = frozenset({"", "ping", "error"})
+"""Events that have no place in an answer."""
+_PLAIN = frozenset({"type", "text"})
 
 
 class _Block:
@@ -45,13 +50,18 @@ class Decoder:
         self._calls = 0
         self._citations = 0
         self._thought = False
+        self._before = ""
         self._usage: Json = {}
         self._ended = False
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
-        handler = self._EVENTS.get(doc.get("type", "")) if isinstance(doc, dict) else None
-        return handler(self, doc) if handler else []
+        if not isinstance(doc, dict):
+            return []
+        kind = doc.get("type", "")
+        if handler := self._EVENTS.get(kind):
+            return handler(self, doc)
+        return [] if kind in _SILENT else [self._head.native(NAME, doc)]
 
     def close(self) -> list[Json]:
         return []
@@ -60,15 +70,20 @@ class Decoder:
         message = doc["message"]
         self._head = Head(message.get("id", ""), message.get("model", ""))
         self._usage = message.get("usage") or {}
-        return [self._head.chunk({"role": "assistant", "content": ""})]
+        own = natives.answer(NAME, {"message": message})
+        return [self._head.chunk({"role": "assistant", "content": ""}) | own]
 
     def _open(self, doc: Json) -> list[Json]:
         block = self._blocks[doc["index"]] = _Block(dict(doc["content_block"]), self._length)
-        kind = block.doc["type"]
+        kind, before = block.doc["type"], self._before
+        self._before = kind
         if kind == "tool_use":
             return [self._call(block)]
-        if kind == "text" and block.doc.get("text"):
-            return self._text(block, block.doc["text"])
+        if kind == "text":
+            # Where one text follows another, or is cited, it matters that it begins anew.
+            begins = before == "text" or not block.doc.keys() <= _PLAIN
+            own = [self._head.native(NAME, doc)] if begins else []
+            return own + self._text(block, block.doc.get("text") or "")
         if kind == "thinking" and block.doc.get("thinking"):
             return self._think(block, block.doc["thinking"])
         return []
@@ -84,11 +99,24 @@ class Decoder:
 
     def _delta(self, doc: Json) -> list[Json]:
         block = self._blocks.get(doc["index"])
-        handler = self._DELTAS.get(doc["delta"].get("type"))
-        if block is None or handler is None:
+        if block is None:
             return []
+        handler = self._DELTAS.get(doc["delta"].get("type"))
+        if handler is None:
+            return self._other(block, doc)
         field, take = handler
         return take(self, block, doc["delta"][field])
+
+    def _other(self, block: _Block, doc: Json) -> list[Json]:
+        """A delta that is newer than these tables: a native block takes it in, text goes on text;
+        beside other blocks it is an event of its own."""
+        if block.doc["type"] in self._STOPS:
+            return [self._head.native(NAME, doc)]
+        for key, value in without(doc["delta"], {"type"}).items():
+            known = block.doc.get(key)
+            joins = isinstance(known, str) and isinstance(value, str)
+            block.doc[key] = known + value if joins else value
+        return []
 
     def _text(self, block: _Block, text: str) -> list[Json]:
         block.text += text
@@ -181,7 +209,8 @@ class Decoder:
         delta = doc.get("delta") or {}
         chunk = self._head.chunk({})
         chunk["choices"][0] |= response.finish(delta)
-        return [chunk | without(delta, {"stop_reason", "stop_sequence"})]
+        own = natives.answer(NAME, {"usage": doc["usage"]}) if doc.get("usage") else {}
+        return [chunk | without(delta, {"stop_reason", "stop_sequence"}) | own]
 
     def _end(self, doc: Json) -> list[Json]:  # noqa: ARG002
         return [self._head.usage(response.canonical_usage(self._usage))]

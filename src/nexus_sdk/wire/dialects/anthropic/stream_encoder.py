@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
+from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.anthropic import response, turns
 from nexus_sdk.wire.dialects.anthropic.words import NAME
@@ -44,10 +45,14 @@ class Encoder:
         self._finish: Json = {}
         self._extras: Json = {}
         self._usage: Json = {}
+        self._own: Json = {}
 
     def feed(self, chunk: Json) -> list[StreamEvent]:
         if chunk.get("usage"):
             self._usage = chunk["usage"]
+        self._own = natives.own_answer(chunk, NAME) or self._own
+        if told := natives.own_event(chunk, NAME):
+            self._native_event(told)
         for choice in chunk["choices"]:
             if choice.get("index", 0) != 0:
                 continue
@@ -61,7 +66,7 @@ class Encoder:
     def close(self) -> list[StreamEvent]:
         self._start({})
         self._settle()
-        usage = response.own_usage(self._usage)
+        usage = self._own.get("usage") or response.own_usage(self._usage)
         stopped = response.stop(self._finish, called=self._tools.any, refused=self._refused)
         delta = self._extras | stopped
         self._emit("message_delta", {"delta": delta, "usage": usage})
@@ -90,7 +95,7 @@ class Encoder:
             "stop_sequence": None,
             "usage": usage,
         }
-        self._emit("message_start", {"message": head})
+        self._emit("message_start", {"message": head | self._own.get("message", {})})
 
     def _delta(self, delta: Json) -> None:
         for key, tell in self._MEMBERS.items():
@@ -168,6 +173,15 @@ class Encoder:
         for told in entries:
             if told["origin"] == NAME:
                 self._whole(told["block"])
+
+    def _native_event(self, doc: Json) -> None:
+        """An event of Anthropic's that is newer than our tables. One of a block belongs to the open
+        one."""
+        if doc["type"] == "content_block_start":
+            self._begin("text", doc["content_block"] | {"text": ""})
+            return
+        place = {"index": max(self._index, 0)} if "index" in doc else {}
+        self._emit(doc["type"], without(doc, {"type"}) | place)
 
     def _annotate(self, entries: list[Json]) -> None:
         if self._open == "text":

@@ -28,6 +28,7 @@ DIALECT = Dialect(
     usage=response.usage,
     encode_error=errors.encode,
     decode_error=errors.decode,
+    error_header=errors.header,
     relay_error=errors.relay,
     error_events=errors.events,
     stream_decoder=Decoder,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
 
+HEADER = "x-amzn-errortype"
 TYPES = {
     400: "ValidationException",
     401: "AccessDeniedException",
@@ -85,12 +86,25 @@ def events(err: NexusError, request_id: str) -> list[StreamEvent]:
     return [event(_IN_STREAM[type_of(err.status)], encode(err, request_id))]
 
 
-def decode(status: int, body: bytes) -> ErrorFacts:
+def header(status: int) -> dict[str, str]:
+    return {HEADER: type_of(status)}
+
+
+def _name(kind: str) -> str:
+    """Of `namespace#Name`, `Name:address`, or both."""
+    return kind.rpartition("#")[2].partition(":")[0]
+
+
+def decode(status: int, body: bytes, kind: str = "") -> ErrorFacts:
+    """`kind`: what `x-amzn-errortype` says."""
     try:
         doc = orjson.loads(body)
     except orjson.JSONDecodeError:
         doc = None
-    return facts(doc, status) if isinstance(doc, dict) else failures.read(status, body)
+    if not isinstance(doc, dict):
+        return failures.read(status, body, _name(kind))
+    told = facts(doc, status)
+    return told if told.type else replace(told, type=_name(kind))
 
 
 def facts(doc: Json, status: int) -> ErrorFacts:
@@ -101,7 +115,7 @@ def facts(doc: Json, status: int) -> ErrorFacts:
     told = failures.facts(doc, status)
     kind, reason = doc.get("__type"), doc.get("reason")
     if isinstance(kind, str) and not told.type:
-        told = replace(told, type=kind.rpartition("#")[2].partition(":")[0])
+        told = replace(told, type=_name(kind))
     return replace(told, code=reason) if isinstance(reason, str) and not told.code else told
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, failures
+from nexus_sdk.wire import counts, failures, natives
 from nexus_sdk.wire.canonical import text_of, without
 from nexus_sdk.wire.dialects.bedrock import answer_blocks, errors, turns
 from nexus_sdk.wire.dialects.bedrock.words import FINISH, FINISH_FINER, STOP, TIERS
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 _OWN = frozenset({"output", "stopReason", "usage", "serviceTier"})
-_CANONICAL = frozenset({
+_CANONICAL = natives.MARKS | {
     "id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint",
-})  # fmt: skip
+}  # fmt: skip
 _TOLD_HERE = frozenset({
     "metrics", "trace", "additionalModelResponseFields", "performanceConfig", "serviceTier",
 })  # fmt: skip
@@ -146,13 +146,16 @@ def canonical_usage(told: Json) -> Json:
 
 def own_usage(told: Json) -> Json:
     read = counts.read(told) or Usage()
+    uncached = max(read.input - read.cache_read, 0)
+    # OpenRouter may count the same tokens as read and as written.
+    written = min(read.cache_write, uncached)
     out: Json = {
-        "inputTokens": max(read.input - read.cache_read - read.cache_write, 0),
+        "inputTokens": uncached - written,
         "outputTokens": read.output,
         "totalTokens": read.input + read.output,
     }
     if details := told.get("prompt_tokens_details"):
         out["cacheReadInputTokens"] = read.cache_read
         if read.cache_write or "cache_write_tokens" in details:
-            out["cacheWriteInputTokens"] = read.cache_write
+            out["cacheWriteInputTokens"] = written
     return out | counts.extras(told, counts.CANONICAL_NAMES)

@@ -52,8 +52,11 @@ class Decoder:
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
-        handler = self._EVENTS.get(event.name) if isinstance(doc, dict) else None
-        return handler(self, doc) if handler else []
+        if not isinstance(doc, dict):
+            return []
+        if handler := self._EVENTS.get(event.name):
+            return handler(self, doc)
+        return [self._head.native(NAME, {"name": event.name, "doc": doc})]
 
     def close(self) -> list[Json]:
         return []
@@ -154,7 +157,7 @@ class Decoder:
     def _end_native(self, block: _Block) -> Json | None:
         if not block.native:
             return None
-        if block.input:
+        if block.input and isinstance(block.native.get("toolUse"), dict):
             try:
                 block.native["toolUse"]["input"] = orjson.loads(block.input)
             except orjson.JSONDecodeError:
@@ -205,7 +208,8 @@ def _joined(pieces: list[Json]) -> list[Json]:
     """A server tool's result: pieces of text that follow each other are one."""
     out: list[Json] = []
     for piece in pieces:
-        if out and piece.keys() == out[-1].keys() == {"text"}:
+        both = [piece, *out[-1:]]
+        if out and all(isinstance(one, dict) and one.keys() == {"text"} for one in both):
             out[-1] = {"text": out[-1]["text"] + piece["text"]}
         else:
             out.append(piece)

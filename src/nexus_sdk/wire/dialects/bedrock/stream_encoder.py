@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.bedrock import response, turns
 from nexus_sdk.wire.dialects.bedrock.words import NAME
@@ -49,6 +49,8 @@ class Encoder:
         if chunk.get("usage"):
             self._last["usage"] = chunk["usage"]
         self._last |= {key: chunk[key] for key in _BESIDE if chunk.get(key) is not None}
+        if told := natives.own_event(chunk, NAME):
+            self._emit(told["name"], told["doc"])
         for choice in chunk["choices"]:
             if choice.get("index", 0) != 0:
                 continue
@@ -155,10 +157,13 @@ class Encoder:
         for told in entries:
             if told["origin"] != NAME:
                 continue
-            ((kind, value),) = told["block"].items()
-            tell = self._NATIVE.get(kind)
-            if tell is not None:
-                tell(self, value)
+            for kind, value in told["block"].items():
+                tell = self._NATIVE.get(kind)
+                if tell is not None:
+                    tell(self, value)
+                else:
+                    self._begin("native")
+                    self._piece({kind: value})
                 self._end()
 
     def _server_tool(self, told: Json) -> None:

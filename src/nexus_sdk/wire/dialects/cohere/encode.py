@@ -254,6 +254,8 @@ def _thinking(chat: Json, report: Report) -> Json:
     if reasoning.keys() - {"effort"}:
         report.omitted("reasoning", "only its effort is taken")
     if thinking is not None:
+        if effort:
+            report.omitted("reasoning_effort", "its budget is told, and there is no other effort")
         return {"thinking": _budget(thinking, report)}
     if effort is None:
         return {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, failures
+from nexus_sdk.wire import counts, failures, natives
 from nexus_sdk.wire.canonical import text_of, without
 from nexus_sdk.wire.dialects.cohere import citations, errors, messages, turns
 from nexus_sdk.wire.dialects.cohere.words import FAILED, FINISH, FINISH_FINER, STOP
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 _OWN = frozenset({"id", "finish_reason", "message", "usage", "logprobs"})
-_CANONICAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
+_CANONICAL = natives.MARKS | {"id", "object", "created", "model", "choices", "usage"}
 _MESSAGE = frozenset({"content", "tool_plan", "citations", "tool_calls"})
 _COUNTED = frozenset({"tokens", "billed_units", "cached_tokens"})
 UNTOLD = -9999.0

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.sse import StreamEvent
 
 
+_SILENT = frozenset({"", "tool-call-end", "citation-end"})
+"""Events that say nothing which others do not."""
+
+
 class _Part:
     """A content part while it streams. `at`: characters of text before it."""
 
@@ -41,8 +45,12 @@ class Decoder:
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
-        handler = self._EVENTS.get(doc.get("type", "")) if isinstance(doc, dict) else None
-        return handler(self, doc) if handler else []
+        if not isinstance(doc, dict):
+            return []
+        kind = doc.get("type", "")
+        if handler := self._EVENTS.get(kind):
+            return handler(self, doc)
+        return [] if kind in _SILENT else [self._head.native(NAME, doc)]
 
     def close(self) -> list[Json]:
         return []

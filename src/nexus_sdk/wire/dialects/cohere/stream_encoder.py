@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.cohere import citations, response, turns
@@ -47,6 +47,8 @@ class Encoder:
     def feed(self, chunk: Json) -> list[StreamEvent]:
         if chunk.get("usage"):
             self._usage = chunk["usage"]
+        if told := natives.own_event(chunk, NAME):
+            self._emit(told["type"], without(told, {"type"}))
         for choice in chunk["choices"]:
             if choice.get("index", 0) != 0:
                 continue

@@ -51,7 +51,6 @@ DIALECT = Dialect(
     trailing=True,
 )
 
-counted_request = count.request
-count_response = count.response
+COUNT, VERTEX_COUNT = count.DIALECT, count.VERTEX
 
-__all__ = ["DIALECT", "count_response", "counted_request"]
+__all__ = ["COUNT", "DIALECT", "VERTEX_COUNT"]

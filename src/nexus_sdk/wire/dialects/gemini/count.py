@@ -1,23 +1,31 @@
 """`countTokens`: a request of the same shape, and its answer of one number.
 
-Source: https://ai.google.dev/api/tokens#method:-models.counttokens.
+The Gemini API takes `contents` alone or a whole `generateContentRequest`, which names its model;
+Vertex AI takes the members of such a request themselves. Both are read; each gets its own.
+
+Sources: https://ai.google.dev/api/tokens#method:-models.counttokens, and
+https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.publishers.models/countTokens.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import Malformed
+from nexus_sdk.errors import Malformed, UpstreamFailed
+from nexus_sdk.wire import model_names, token_counts, whole
 from nexus_sdk.wire.canonical import without
+from nexus_sdk.wire.dialects.gemini import decode, encode, errors, foreign
+from nexus_sdk.wire.dialects.gemini.words import TEXT
 
 if TYPE_CHECKING:
-    from nexus_sdk.model import Usage
-    from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.dialect import Facts, Reply
+    from nexus_sdk.wire.fidelity import Report
+    from nexus_sdk.wire.json import Json, Path
 
 _WHOLE = ("generateContentRequest", "generate_content_request")
 
 
-def request(doc: Json) -> Json:
+def asked(doc: Json) -> Json:
     """The generateContent request whose tokens are asked for: the body itself, as Vertex has it and
     as the short form is, or what stands in it. Raises Malformed."""
     if not isinstance(doc, dict):
@@ -32,13 +40,66 @@ def request(doc: Json) -> Json:
     return without(doc[given[0]], {"model"})
 
 
-def response(counted: Usage) -> Json:
-    """The answer for these counts of a prompt."""
-    told: Json = {"totalTokens": counted.input}
-    if counted.cache_read:
-        told["cachedContentTokenCount"] = counted.cache_read
-    if counted.audio_input:
-        audio = {"modality": "AUDIO", "tokenCount": counted.audio_input}
-        rest = {"modality": "TEXT", "tokenCount": max(counted.input - counted.audio_input, 0)}
-        told["promptTokensDetails"] = [rest, audio]
-    return told
+def read(doc: Json) -> Facts:
+    return token_counts.facts(decode.read(asked(doc)))
+
+
+def decode_request(doc: Json) -> Json:
+    return decode.request(asked(doc))
+
+
+def flat(chat: Json, report: Report) -> Json:
+    """Vertex AI's form; its path names the model."""
+    return encode.request(token_counts.counted(chat), report)
+
+
+def wrapped(chat: Json, report: Report) -> Json:
+    """The Gemini API's form."""
+    named = {"model": model_names.resource(chat.get("model") or "")}
+    return {_WHOLE[0]: named | flat(chat, report)}
+
+
+def decode_response(doc: Json) -> Json:
+    """Raises UpstreamFailed for a document without a count."""
+    told = doc.get("totalTokens") if isinstance(doc, dict) else None
+    if not isinstance(told, int):
+        raise UpstreamFailed("the upstream's answer holds no totalTokens")
+    return {"input_tokens": told}
+
+
+def encode_response(answer: Json, reply: Reply) -> Json:  # noqa: ARG001  the number is all there is
+    told = {"estimated": True} if answer.get("estimated") else {}
+    return {"totalTokens": answer["input_tokens"]} | told
+
+
+def strip(doc: Json, report: Report) -> Json:
+    key = next((key for key in _WHOLE if isinstance(doc.get(key), dict)), "")
+    if not key:
+        return foreign.strip(doc, report)
+    kept = foreign.strip(doc[key], report)
+    return doc if kept is doc[key] else doc | {key: kept}
+
+
+def repeated(doc: Json, model: str) -> dict[Path, Json]:
+    """The request in the body names its model, which has to be the path's."""
+    return {
+        path: name
+        for key in _WHOLE
+        for path, name in model_names.named_anew(doc.get(key), (key,), model).items()
+    }
+
+
+DIALECT, VERTEX = (
+    whole.dialect(
+        name,
+        text=TEXT,
+        read=read,
+        request=(decode_request, form),
+        response=(decode_response, encode_response),
+        usage=token_counts.free("totalTokens"),
+        error=(errors.encode, errors.relay),
+        strip_foreign=strip,
+        repeats=repeated,
+    )
+    for name, form in (("gemini_count", wrapped), ("vertex_count", flat))
+)

@@ -75,6 +75,12 @@ def _thinking(chat: Json, report: Report) -> Json:
     Source: https://ai.google.dev/gemini-api/docs/thinking."""
     reasoning, thinking = chat.get("reasoning") or {}, chat.get("thinking") or {}
     effort = chat.get("reasoning_effort") or reasoning.get("effort")
+    if reasoning.keys() - {"effort", "summary"}:
+        report.omitted("reasoning", "only its effort and its summary are taken")
+    if reasoning.get("summary") not in {None, "auto"}:
+        report.coerced(f"reasoning.summary: {reasoning['summary']}->includeThoughts")
+    for key in sorted(thinking.keys() - {"type", "budget_tokens", "display"}):
+        report.omitted(f"thinking.{key}", "thinking has no such setting")
     out: Json = {"includeThoughts": True} if reasoning.get("summary") else {}
     if thinking:
         out |= _budget(thinking, report)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
 from nexus_sdk.wire.canonical import placed, text_of, without
 from nexus_sdk.wire.dialects.gemini import (
     errors,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 _OWN = frozenset({"candidates", "usageMetadata", "modelVersion", "responseId"})
 _CANDIDATE = frozenset({"content", "finishReason", "index", "logprobsResult"})
-_CANONICAL = frozenset({
+_CANONICAL = natives.MARKS | {
     "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier",
-})  # fmt: skip
+}  # fmt: skip
 _CHOICE = frozenset({
     "index", "message", "delta", "finish_reason", "native_finish_reason", "stop_sequence",
     "logprobs",

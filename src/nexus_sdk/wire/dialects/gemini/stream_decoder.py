@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.sse import StreamEvent
 
 _HEAD = frozenset({"candidates", "usageMetadata", "modelVersion", "responseId", "createTime"})
+_TOLD = frozenset({"candidates", "promptFeedback", "usageMetadata"})
 _CANDIDATE = frozenset({"content", "finishReason", "index", "logprobsResult"})
 
 
@@ -51,7 +52,7 @@ class Decoder:
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
-        if not isinstance(doc, dict) or not doc.keys() & {"candidates", "promptFeedback"}:
+        if not isinstance(doc, dict) or not doc.keys() & _TOLD:
             return []
         self._begin(doc)
         out: list[Json] = []

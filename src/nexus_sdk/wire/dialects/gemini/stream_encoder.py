@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.gemini import grounding, logprobs, response, turns, usage
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
     from nexus_sdk.wire.sse import StreamEvent
 
-_CHUNK = frozenset({
+_CHUNK = natives.MARKS | {
     "id", "object", "created", "model", "choices", "usage", "system_fingerprint", "service_tier",
     "obfuscation",
-})  # fmt: skip
+}  # fmt: skip
 _CHOICE = frozenset({
     "index", "delta", "finish_reason", "native_finish_reason", "stop_sequence", "logprobs",
 })  # fmt: skip

@@ -15,6 +15,7 @@ from nexus_sdk.wire.canonical import entry, without
 if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
+_SPELLINGS = ("reasoning", "reasoning_details")
 _PIECEWISE = ("text", "summary", "data")
 """Members of a detail that come in pieces on a stream."""
 
@@ -46,6 +47,28 @@ def _split(parts: list[Json]) -> Json:
     ]
     text = "".join(part.get("text") or "" for part in parts if part["type"] == "text")
     return {"content": text} | ({"reasoning_content": "".join(thoughts)} if thoughts else {})
+
+
+def spelled(message: Json, origin: Json) -> Json:
+    """`message`, which was made canonical from `origin`, with the members that it was told in."""
+    gone = {
+        key: origin[key]
+        for key in ("content", *_SPELLINGS)
+        if key in origin and (key not in message or origin[key] != message[key])
+    }
+    return message | {"native": {"origin": "openai_chat", "form": gone}} if gone else message
+
+
+def respelled(message: Json) -> Json:
+    """A message or a delta as a client reads it: with the members that `spelled` kept."""
+    told = message.get("native")
+    if told is None:
+        return message
+    out = without(message, {"native"})
+    if told["origin"] != "openai_chat":
+        return out
+    canonical_names = {"reasoning_content", "reasoning_blocks"} - told["form"].keys()
+    return without(out, canonical_names) | told["form"]
 
 
 def details(message: Json) -> Json:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
-from nexus_sdk.wire import counts
+from nexus_sdk.wire import counts, natives
+from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialects.openai_chat import reasoning
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ def decode(doc: Json) -> Json:
 
 
 def _choice(choice: Json) -> Json:
-    message = reasoning.details(reasoning.canonical(choice.get("message") or {}))
+    told = choice.get("message") or {}
+    message = reasoning.details(reasoning.canonical(told))
+    if message is not told:
+        message = reasoning.spelled(message, told)
     return choice | {"message": message}
 
 
@@ -35,7 +39,14 @@ def encode(chat: Json, reply: Reply) -> Json:
         "created": chat.get("created") or reply.created,
         "model": chat.get("model") or reply.model,
     }
-    return head | {key: value for key, value in chat.items() if key not in head}
+    choices = [_told(choice) for choice in chat["choices"]]
+    body = {key: value for key, value in chat.items() if key not in head}
+    return head | without(body, natives.MARKS) | {"choices": choices}
+
+
+def _told(choice: Json) -> Json:
+    message = choice.get("message") or {}
+    return choice | {"message": reasoning.respelled(message)} if "native" in message else choice
 
 
 def usage(doc: Json) -> Usage | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.wire import failures
+from nexus_sdk.wire import failures, natives
+from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.openai_chat import reasoning
 from nexus_sdk.wire.sse import StreamEvent
@@ -35,9 +36,13 @@ class Decoder:
 
     def _choice(self, choice: Json) -> Json:
         details = self._details.setdefault(choice.get("index", 0), reasoning.Details())
-        delta = details.take(reasoning.canonical(choice.get("delta") or {}))
+        told = choice.get("delta") or {}
+        delta = details.take(reasoning.canonical(told))
+        if delta is not told:
+            delta = reasoning.spelled(delta, told)
         if choice.get("finish_reason") and (blocks := details.blocks()):
-            delta = delta | {"reasoning_blocks": blocks}
+            own = {"native": {"origin": "openai_chat", "form": {}}}
+            delta = own | delta | {"reasoning_blocks": blocks}
         return choice | {"delta": delta}
 
     def close(self) -> list[Json]:
@@ -53,6 +58,9 @@ class Encoder:
         self._usage = bool((reply.request.get("stream_options") or {}).get("include_usage"))
 
     def feed(self, chunk: Json) -> list[StreamEvent]:
+        chunk = _own(chunk)
+        if natives.EVENT in chunk:
+            return []
         if not chunk["choices"] and "usage" in chunk and not self._usage:
             return []
         filled = chunk | {
@@ -64,6 +72,16 @@ class Encoder:
 
     def close(self) -> list[StreamEvent]:
         return [StreamEvent("", DONE)]
+
+
+def _own(chunk: Json) -> Json:
+    """The chunk as a client of this API reads it: the same object, but for marks of ours."""
+    if natives.ANSWER in chunk:
+        chunk = without(chunk, {natives.ANSWER})
+    if not any("native" in (choice.get("delta") or {}) for choice in chunk["choices"]):
+        return chunk
+    told = [choice | {"delta": reasoning.respelled(choice["delta"])} for choice in chunk["choices"]]
+    return chunk | {"choices": told}
 
 
 def error_events(err: NexusError, request_id: str) -> list[StreamEvent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
-from nexus_sdk.wire import counts
+from nexus_sdk.wire import counts, natives
 from nexus_sdk.wire.canonical import text_of, without
 from nexus_sdk.wire.dialects.openai_completions.words import FINISH, STREAMED
 
@@ -78,7 +78,7 @@ class Offsets:
 
 def encode(chat: Json, reply: Reply) -> Json:
     choices = [_told(choice) for choice in chat["choices"]]
-    return head(chat, reply) | {"choices": choices} | without(chat, _HEAD)
+    return head(chat, reply) | {"choices": choices} | without(chat, _HEAD | natives.MARKS)
 
 
 def head(chat: Json, reply: Reply) -> Json:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_sdk.errors import Malformed, Unsupported
-from nexus_sdk.wire import shape
+from nexus_sdk.errors import Malformed
+from nexus_sdk.wire import natives, shape
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects.openai_responses import items
-from nexus_sdk.wire.dialects.openai_responses.words import FIELDS, FREE, ITEM, KNOWN, STATE
+from nexus_sdk.wire.dialects.openai_responses.words import FIELDS, FREE, ITEM, KNOWN, NAME, STATE
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
@@ -48,19 +48,15 @@ def _needs_input(doc: Json) -> bool:
 
 
 def request(doc: Json) -> Json:
-    """Raises Unsupported for what relies on OpenAI's server, and for items that are not known."""
-    for key, reason in STATE.items():
-        if doc.get(key):
-            raise Unsupported(f"{key}: {reason}", param=key)
-    if doc.get("truncation") not in {None, "disabled"}:
-        raise Unsupported(
-            "truncation: only `disabled` can be given to another API", param="truncation"
-        )
+    """Raises Unsupported for items that are not known. What relies on OpenAI's server stays with
+    it: every other encoder refuses it."""
     chat = without(doc, _TRANSLATED)
+    if kept := _kept(doc):
+        chat[natives.OPTIONS] = kept
     messages = (
         [{"role": "system", "content": doc["instructions"]}] if doc.get("instructions") else []
     )
-    chat["messages"] = [*messages, *items.messages(doc["input"])]
+    chat["messages"] = [*messages, *items.messages(doc.get("input") or [])]
     if doc.get("max_output_tokens") is not None:
         chat["max_completion_tokens"] = doc["max_output_tokens"]
     if doc.get("tools") is not None:
@@ -70,6 +66,17 @@ def request(doc: Json) -> Json:
     return chat | _text(doc.get("text") or {}) | _reasoning(doc) | _include(doc)
 
 
+def _kept(doc: Json) -> list[Json]:
+    told = {key: doc[key] for key in STATE if doc.get(key)}
+    if doc.get("truncation") not in {None, "disabled"}:
+        told["truncation"] = doc["truncation"]
+    return [
+        {"origin": NAME, "name": key, "value": value, "must": STATE.get(key, _DISABLED)}
+        for key, value in told.items()
+    ]
+
+
+_DISABLED = "only `disabled` can be given to another API"
 _TRANSLATED = frozenset({
     "input", "instructions", "max_output_tokens", "tools", "tool_choice", "text", "reasoning",
     "include", "truncation", *STATE,

@@ -61,7 +61,7 @@ _LOGPROBS = "message.output_text.logprobs"
 def request(chat: Json, report: Report) -> Json:
     """OpenAI keeps what this API answers, unless told otherwise; a chat completion is not kept. So
     `store` is always told."""
-    chat, _ = foreign.settled(modern(chat), "openai_responses", report)
+    chat, own = foreign.settled(modern(chat), "openai_responses", report)
     body = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():
@@ -78,7 +78,8 @@ def request(chat: Json, report: Report) -> Json:
     told: list[Json] = []
     for place, message in enumerate(rest, start=first):
         told += _items(message, f"messages.{place}", report, custom)
-    return without_choice(body) | instructions | {"input": told, "store": bool(chat.get("store"))}
+    told_body = {"input": told, "store": bool(chat.get("store"))}
+    return without_choice(body) | instructions | told_body | own
 
 
 def _instructions(messages: list[Json]) -> tuple[Json, list[Json]]:

@@ -5,7 +5,7 @@ An item appends its events to `tell`, and keeps the item that the end of the str
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialects.openai_responses import output
@@ -102,32 +102,60 @@ class Message(Item):
         self._tell("response.content_part.done", self._place() | {"part": part})
 
 
+class _Thought(NamedTuple):
+    """How one form of reasoning is told: the type of a part, the member of its index, its
+    events."""
+
+    type: str
+    place: str
+    event: str
+    part: str
+
+
+_THOUGHTS = {
+    "summary": _Thought(
+        "summary_text", "summary_index", "reasoning_summary_text", "reasoning_summary_part"
+    ),
+    "content": _Thought("reasoning_text", "content_index", "reasoning_text", "content_part"),
+}
+
+
 class Reasoning(Item):
-    """A summary of one part. `seal` gives it what its vendor needs to take it back."""
+    """A summary, or the reasoning itself (`content`), one part at a time. `seal` gives it what its
+    vendor needs to take it back."""
 
     def __init__(self, tell: Tell, output_index: int, names: Json) -> None:
         super().__init__(tell, output_index, {"type": "reasoning", "summary": []} | names)
+        self._field = "summary"
         self.begin({"summary": []})
 
-    def text(self, text: str) -> None:
-        place = self._ids | {"summary_index": 0}
-        if not self.doc["summary"]:
-            self.doc["summary"].append({"type": "summary_text", "text": ""})
-            part = {"type": "summary_text", "text": ""}
-            self._tell("response.reasoning_summary_part.added", place | {"part": part})
-        self.doc["summary"][0]["text"] += text
-        self._tell("response.reasoning_summary_text.delta", place | {"delta": text})
+    def text(self, text: str, field: str) -> None:
+        if not self.doc.get(field):
+            self.part(field)
+        self.doc[field][-1]["text"] += text
+        self._tell(f"response.{_THOUGHTS[field].event}.delta", self._place() | {"delta": text})
+
+    def part(self, field: str) -> None:
+        """Begins the next part."""
+        self._finish()
+        self._field = field
+        part = {"type": _THOUGHTS[field].type, "text": ""}
+        self.doc.setdefault(field, []).append(part)
+        self._tell(f"response.{_THOUGHTS[field].part}.added", self._place() | {"part": dict(part)})
 
     def seal(self, item: Json) -> None:
         """Ends it with the opaque members of a whole item; the id that was told stays."""
-        self.doc |= without(item, {"id", "summary", "type"})
+        self.doc |= without(item, {"id", "summary", "content", "type"})
         self.end()
 
+    def _place(self) -> Json:
+        return self._ids | {_THOUGHTS[self._field].place: len(self.doc[self._field]) - 1}
+
     def _finish(self) -> None:
-        place = self._ids | {"summary_index": 0}
-        for part in self.doc["summary"]:
-            self._tell("response.reasoning_summary_text.done", place | {"text": part["text"]})
-            self._tell("response.reasoning_summary_part.done", place | {"part": part})
+        for part in (self.doc.get(self._field) or ())[-1:]:
+            names, place = _THOUGHTS[self._field], self._place()
+            self._tell(f"response.{names.event}.done", place | {"text": part["text"]})
+            self._tell(f"response.{names.part}.done", place | {"part": part})
 
 
 class Call(Item):

@@ -61,11 +61,14 @@ def answered(message: Json, base: str) -> list[Json]:
     for item in [*run(message, all_reasoning(message)), *_calls(message)]:
         prefix = _PREFIXES.get(item["type"], "item")
         named = {"id": item_id(prefix, base, len(out)), "status": "completed"}
-        out.append(item if item["type"] in _WHOLE else named | item)
+        whole = item["type"] in _WHOLE or (item["type"] not in _MADE and "id" in item)
+        out.append(item if whole else named | item)
     return out
 
 
 _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+_MADE = _PREFIXES.keys() - {"reasoning"}
+"""Items whose status the canonical form does not keep."""
 _WHOLE = frozenset({"mcp_list_tools", "compaction"})
 """Native items without a status; they come with their own id."""
 

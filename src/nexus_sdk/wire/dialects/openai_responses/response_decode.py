@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts, failures
+from nexus_sdk.wire import counts, failures, natives
 from nexus_sdk.wire.canonical import entry, text_of, without
 from nexus_sdk.wire.dialects.openai_responses import items
 from nexus_sdk.wire.dialects.openai_responses.words import ECHO, NAME
@@ -25,6 +25,7 @@ _COUNTED = frozenset({
 FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
 ENDED = frozenset({"completed", "complete", "incomplete", None})
 """DeepSeek says `complete`."""
+_USUAL = frozenset({"completed", "incomplete", "in_progress", None})
 
 
 def response(doc: Json) -> Json:
@@ -48,7 +49,16 @@ def response(doc: Json) -> Json:
         "model": doc.get("model", ""),
         "choices": [choice],
     }
-    return chat | {"usage": usage(doc.get("usage") or {})} | without(doc, _OWN | ECHO)
+    told = {"usage": usage(doc.get("usage") or {})} | own(doc)
+    return chat | told | without(doc, _OWN | ECHO)
+
+
+def own(doc: Json) -> Json:
+    """What only this API tells with an answer: the request, repeated as the server took it, and
+    whatever is newer than this table. Rarer words for the status too."""
+    told = doc.get("status")
+    status = {} if told in _USUAL else {"status": told}
+    return natives.answer(NAME, without(doc, _OWN) | status)
 
 
 def _message(output: list[Json]) -> tuple[Json, list[Json]]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.model import Usage
-from nexus_sdk.wire import counts
+from nexus_sdk.wire import counts, natives
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialects.openai_responses import output
-from nexus_sdk.wire.dialects.openai_responses.words import ECHO
+from nexus_sdk.wire.dialects.openai_responses.words import ECHO, NAME
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Reply
     from nexus_sdk.wire.json import Json
 
-_CANONICAL = frozenset({"id", "object", "created", "model", "choices", "usage"})
+_CANONICAL = natives.MARKS | {"id", "object", "created", "model", "choices", "usage"}
 _ECHO_DEFAULTS: Json = {
     "instructions": None,
     "max_output_tokens": None,
@@ -43,7 +43,8 @@ def response(chat: Json, reply: Reply) -> Json:
     if ended["status"] == "incomplete" and items:
         items[-1] = items[-1] | {"status": "incomplete"}
     told = {"output": items, "usage": own_usage(chat.get("usage"))}
-    return head | ended | told | without(chat, _CANONICAL)
+    own = natives.own_answer(chat, NAME)
+    return head | ended | told | without(chat, _CANONICAL) | (own or {})
 
 
 def _tell_logprobs(items: list[Json], choice: Json) -> None:
@@ -59,18 +60,20 @@ def _tell_logprobs(items: list[Json], choice: Json) -> None:
 def skeleton(chat: Json, reply: Reply) -> Json:
     """An answer before it has content: what the request asked for, repeated, as this API does."""
     request = reply.request
-    echo = {key: request[key] for key in ECHO if request.get(key) is not None}
+    own = natives.own_answer(chat, NAME)
+    asked = {key: request[key] for key in ECHO if request.get(key) is not None}
+    echo = _ECHO_DEFAULTS | asked if own is None else own
     return {
-        "id": chat.get("id") or reply.id,
+        "id": reply.kept_as or chat.get("id") or reply.id,
         "object": "response",
         "created_at": chat.get("created") or reply.created,
         "model": chat.get("model") or reply.model,
-        "status": "in_progress",
+        "status": echo.get("status", "in_progress"),
         "error": None,
         "incomplete_details": None,
         "output": [],
         "usage": None,
-    } | (_ECHO_DEFAULTS | echo)
+    } | without(echo, {"status"})
 
 
 def ending(choice: Json) -> Json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nexus_sdk.wire.canonical import Head, Placing, entry, without
 from nexus_sdk.wire.dialects.openai_responses import items, response_decode
-from nexus_sdk.wire.dialects.openai_responses.words import ECHO, NAME
+from nexus_sdk.wire.dialects.openai_responses.words import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ class Decoder:
         self._starts: dict[_Key, int] = {}
         self._told: set[_Key] = set()
         self._thought = False
+        self._raw = False
         self._calls: dict[int, int] = {}
         self._annotations = 0
 
@@ -41,7 +42,7 @@ class Decoder:
             return self._LIFE[kind](self, doc)
         if kind in _TEXTS:
             return self._text(doc, *_TEXTS[kind])
-        return []
+        return [] if kind in _STRUCTURE else [self._head.native(NAME, doc)]
 
     def close(self) -> list[Json]:
         return []
@@ -51,13 +52,15 @@ class Decoder:
         self._head = Head(
             told.get("id", ""), told.get("model", ""), int(told.get("created_at") or 0)
         )
-        return [self._head.chunk({"role": "assistant", "content": ""})]
+        own = response_decode.own(told)
+        return [self._head.chunk({"role": "assistant", "content": ""}) | own]
 
     def _text(self, doc: Json, kind: str, field: str, place: str) -> list[Json]:
         """A delta of a text, or its end, which counts when nothing was told before."""
         key = (doc["output_index"], kind, doc.get(place, 0))
         if field != "delta" and key in self._told:
             return []
+        self._raw = kind == "reasoning" and place == "content_index"
         return self._tell(key, doc.get(field) or "", doc.get("logprobs"))
 
     def _tell(self, key: _Key, text: str, logprobs: Json = None) -> list[Json]:
@@ -72,7 +75,10 @@ class Decoder:
         if kind == "reasoning":
             lead = "\n\n" if first and self._thought else ""
             self._thought = True
-            return [self._head.chunk({"reasoning_content": lead + text})]
+            raw = _RAW if self._raw else {}
+            told = self._head.chunk({"reasoning_content": lead + text} | raw)
+            begins = first and key[2]
+            return [self._head.native(NAME, {"type": _SUMMARY_PART}), told] if begins else [told]
         if kind == "text":
             self._starts.setdefault(key, self._length)
             self._length += len(text)
@@ -87,7 +93,9 @@ class Decoder:
         if kind == "message":
             name = items.header(item)
             return [self._put("provider_blocks", name)] if name else []
-        return self._call(doc["output_index"], item) if kind in _CALL_BODIES else []
+        if kind in _CALL_BODIES:
+            return self._call(doc["output_index"], item)
+        return [self._head.native(NAME, doc)]
 
     def _call(self, output_index: int, item: Json) -> list[Json]:
         index = self._calls[output_index] = len(self._calls)
@@ -112,14 +120,19 @@ class Decoder:
         if kind in _CALL_BODIES:
             out = [] if output_index in self._calls else self._call(output_index, item)
             _, body = _CALL_BODIES[kind]
-            return out + self._late((output_index, body, 0), item.get(body))
+            return [*out, *self._late((output_index, body, 0), item.get(body)), self._ended(item)]
         if kind == "message":
-            return self._late_message(output_index, item)
+            return [*self._late_message(output_index, item), self._ended(item)]
         if kind == "reasoning":
             told = items.thought(item)
             late = self._late_thoughts(output_index, item)
             return late + ([self._put("reasoning_blocks", told)] if told else [])
         return [self._put("provider_blocks", entry(NAME, item))]
+
+    def _ended(self, item: Json) -> Json:
+        """Whether a message or a call has ended tells nobody anything, but for the order of the
+        events."""
+        return self._head.native(NAME, {"type": "response.output_item.done", "item": item})
 
     def _late(self, key: _Key, text: Json) -> list[Json]:
         return [] if key in self._told or not isinstance(text, str) else self._tell(key, text)
@@ -151,8 +164,9 @@ class Decoder:
         told = doc["response"]
         last = self._head.chunk({})
         last["choices"][0] |= response_decode.finish(told, called=bool(self._calls))
-        extras = {key: told[key] for key in told.keys() & _ENDING if told[key] is not None}
-        return [last | extras, self._head.usage(response_decode.usage(told.get("usage") or {}))]
+        tier = told.get("service_tier")
+        last |= response_decode.own(told) | ({} if tier is None else {"service_tier": tier})
+        return [last, self._head.usage(response_decode.usage(told.get("usage") or {}))]
 
     _LIFE: ClassVar[dict[str, Callable[[Decoder, Json], list[Json]]]] = {
         "response.created": _start,
@@ -164,7 +178,14 @@ class Decoder:
     }
 
 
-_ENDING = frozenset({"service_tier"}) - ECHO
+_RAW: Json = {"native": {"origin": NAME, "form": {"raw": True}}}
+"""Marks reasoning that is told itself, not its summary."""
+_SUMMARY_PART = "response.reasoning_summary_part.added"
+_STRUCTURE = frozenset({
+    "", "response.content_part.added", "response.content_part.done",
+    _SUMMARY_PART, "response.reasoning_summary_part.done", "response.failed", "error",
+})  # fmt: skip
+"""Events that say nothing which others do not."""
 _TEXTS: dict[str, tuple[str, str, str]] = {
     "response.output_text.delta": ("text", "delta", "content_index"),
     "response.output_text.done": ("text", "text", "content_index"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from nexus_sdk.wire import carrier
+from nexus_sdk.wire import carrier, natives
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.openai_responses import output, response_encode
@@ -38,11 +38,20 @@ class Encoder:
         self._heads: dict[int, Json] = {}
         self._length = 0
         self._thought = False
+        self._thought_part = False
+        self._raw = False
         self._choice: Json = {}
         self._extras: Json = {}
         self._usage: Json = None
+        self._own: Json | None = None
+        self._natives: dict[str, Item] = {}
+        self._places: dict[int, int] = {}
 
     def feed(self, chunk: Json) -> list[StreamEvent]:
+        if natives.ANSWER in chunk:
+            self._own = natives.own_answer(chunk, NAME)
+        if told := natives.own_event(chunk, NAME):
+            self._native_event(told)
         if chunk.get("usage"):
             self._usage = chunk["usage"]
         for choice in chunk["choices"]:
@@ -72,7 +81,7 @@ class Encoder:
         }
         self._tell(
             f"response.{ended['status']}",
-            {"response": self._response | ended | told | self._extras},
+            {"response": self._response | ended | told | self._extras | (self._own or {})},
         )
         return self._take()
 
@@ -93,10 +102,12 @@ class Encoder:
         if not self._response:
             self._response = response_encode.skeleton(chunk, self._reply)
             self._tell("response.created", {"response": self._response})
-            self._tell("response.in_progress", {"response": self._response})
+            if self._own is None:
+                self._tell("response.in_progress", {"response": self._response})
 
     def _delta(self, choice: Json) -> None:
         delta = choice.get("delta") or {}
+        self._raw = bool(((delta.get("native") or {}).get("form") or {}).get("raw"))
         for key, tell in self._MEMBERS.items():
             if value := delta.get(key):
                 tell(self, value)
@@ -145,16 +156,20 @@ class Encoder:
             # The canonical form parts blocks of reasoning by an empty line; here they are items.
             text = text.removeprefix("\n\n")
         self._thought = True
+        if self._thought_part and self._thinking is not None:
+            self._thinking.part("content" if self._raw else "summary")
+            text = text.removeprefix("\n\n")
+        self._thought_part = False
         if text:
-            self._reasoning().text(text)
+            self._reasoning().text(text, "content" if self._raw else "summary")
 
     def _reasoned(self, entries: list[Json]) -> None:
         for told in entries:
             text = carrier.text_of(told["block"])
             item = self._reasoning()
-            if text and not item.doc["summary"]:
+            if text and not item.doc["summary"] and not item.doc.get("content"):
                 self._thought = True
-                item.text(text)
+                item.text(text, "summary")
             item.seal(output.reasoning(told))
             self._thinking = None
 
@@ -167,9 +182,46 @@ class Encoder:
             if block["type"] == "message":
                 self._names = block
                 continue
-            item = self._begin(Item(self._tell, len(self._items), dict(block)))
-            item.begin({})
+            item = self._natives.pop(block.get("id") or "", None)
+            if item is None:
+                item = self._begin(Item(self._tell, len(self._items), dict(block)))
+                item.begin({})
+            item.doc = dict(block)
             item.end()
+
+    def _native_event(self, doc: Json) -> None:
+        """An event of OpenAI's that has no canonical meaning: an item of a built-in tool begins or
+        goes on, a summary has another part, or something newer."""
+        kind, place = doc["type"], doc.get("output_index")
+        if kind == "response.output_item.added":
+            self._end_current()
+            self._places[place] = len(self._items)
+            self._native_item(dict(doc["item"]))
+        elif kind == "response.output_item.done":
+            self._end_told(doc["item"])
+        elif kind == "response.reasoning_summary_part.added":
+            self._thought_part = True
+        else:
+            moved = {"output_index": self._places.get(place, place)} if place is not None else {}
+            self._tell(kind, without(doc, {"type", "sequence_number"}) | moved)
+
+    def _end_told(self, item: Json) -> None:
+        """A message or a call has ended."""
+        if item["type"] == "message":
+            self._end_current()
+        for call in self._calls.values():
+            if call.doc["call_id"] == item.get("call_id"):
+                call.end()
+
+    def _native_item(self, doc: Json) -> None:
+        if doc["type"] == "reasoning":
+            if self._thinking is not None:
+                self._thinking.end()
+            self._thinking = self._begin(Reasoning(self._tell, len(self._items), doc))
+            return
+        item = self._begin(Item(self._tell, len(self._items), doc))
+        self._natives[doc.get("id") or ""] = item
+        item.begin({})
 
     def _annotate(self, annotation: Json) -> None:
         flat = output.flat_annotation(annotation)

@@ -1,6 +1,6 @@
 """What to ask next for a prediction that has not ended. Pure: the pipeline sends and waits.
 
-Create it with `CREATE_HEADERS`, and the answer comes ended where the model is quick. Otherwise
+Create it with the headers of `creation`, and the answer comes ended where the model is quick. Then
 `next_step` says where and when to ask, from the addresses in the answer. These are the upstream's
 word, and a request to them bears the credential; so each must lie on the provider's own base URL,
 or, for a stream, on Replicate's hosts.
@@ -8,6 +8,7 @@ or, for a stream, on Replicate's hosts.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,11 +20,15 @@ from nexus_sdk.wire.dialects.replicate import response
 if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
-CREATE_HEADERS = {"prefer": "wait"}
-"""Replicate holds the answer for up to 60 s (https://replicate.com/docs/topics/predictions/
-create-a-prediction). Not for a stream, whose address comes at once."""
+LONGEST_HOLD_S = 60
+"""Replicate holds an answer back for up to 60 s, with `Prefer: wait` or `wait=<seconds>`
+(https://replicate.com/docs/topics/predictions/create-a-prediction)."""
+SHORTEST_LIFE_S = 5
+"""`Cancel-After: <seconds>s` gives a prediction a deadline of its own
+(https://replicate.com/changelog/2025-10-16-prediction-deadlines), of five seconds at least."""
 STREAM_HEADERS = {"accept": "text/event-stream", "cache-control": "no-store"}
 
+UNDER_WAY = frozenset({"starting", "processing"})
 FIRST_WAIT_S = 0.5
 """What Replicate's own clients wait between two polls."""
 LONGEST_WAIT_S = 5.0
@@ -63,6 +68,32 @@ class Failed:
 type Step = Done | Poll | Stream | Failed
 
 
+def creation(patience_s: float | None, silence_s: float | None, *, streams: bool) -> dict[str, str]:
+    """The headers that create a prediction for a caller who waits so long in all, and bears so long
+    a silence. A stream's address comes at once, so that it is not waited for; and a prediction ends
+    by itself where its caller cannot say any more that it is not wanted."""
+    lives = (
+        {} if patience_s is None else {"cancel-after": f"{max(ceil(patience_s), SHORTEST_LIFE_S)}s"}
+    )
+    if streams:
+        return lives
+    limits = [limit for limit in (patience_s, silence_s) if limit is not None]
+    hold_s = int(min(limits, default=LONGEST_HOLD_S + 1)) - 1  # it comes before the caller gives up
+    if hold_s >= LONGEST_HOLD_S:
+        return {"prefer": "wait"} | lives
+    return {"prefer": f"wait={max(hold_s, 1)}"} | lives
+
+
+def cancel_url(answer: Json, base_url: str) -> str:
+    """Where a prediction that is under way is cancelled (POST); empty where that is not known, or
+    not the provider's."""
+    told = answer if isinstance(answer, dict) else {}
+    urls = told.get("urls")
+    url = urls.get("cancel") if isinstance(urls, dict) else None
+    under_way = told.get("status") in UNDER_WAY
+    return url if under_way and isinstance(url, str) and on_base(url, base_url) else ""
+
+
 def next_step(answer: Json, base_url: str, *, polls: int = 0, stream: bool = False) -> Step:
     """`polls`: how often it was asked for already, which makes the waits longer. `stream`: the
     caller wants to read along; a prediction whose model cannot is polled."""
@@ -75,7 +106,7 @@ def next_step(answer: Json, base_url: str, *, polls: int = 0, stream: bool = Fal
         return _checked(Stream(urls["stream"]), on_stream_host(urls["stream"], base_url))
     if status == "succeeded":
         return Done()
-    if status not in {"starting", "processing"}:
+    if status not in UNDER_WAY:
         return _failed("its answer is no prediction: its status is not known")
     url = urls.get("get")
     if not isinstance(url, str):

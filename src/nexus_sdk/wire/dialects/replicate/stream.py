@@ -13,12 +13,12 @@ from nexus_sdk.errors import Unsupported
 from nexus_sdk.wire import failures
 from nexus_sdk.wire.canonical import Head
 from nexus_sdk.wire.dialect import event as made
-from nexus_sdk.wire.dialects.replicate.response import failed
+from nexus_sdk.wire.dialects.replicate.response import decode, failed
+from nexus_sdk.wire.sse import StreamEvent
 
 if TYPE_CHECKING:
     from nexus_sdk.errors import NexusError, UpstreamFailed
     from nexus_sdk.wire.json import Json
-    from nexus_sdk.wire.sse import StreamEvent
 
 PLAIN = frozenset({"output"})
 
@@ -60,6 +60,15 @@ def error(event: StreamEvent) -> UpstreamFailed | None:
     if not reason:
         return None
     return failed("failed" if reason == "error" else str(reason)[:64], None)
+
+
+def written(doc: Json) -> bytes:
+    """An ended prediction as the stream that it might have been. Its lines end in a line feed, as
+    in any stream of this form. Raises UpstreamFailed for one that did not succeed."""
+    text: str = decode(doc)["choices"][0]["message"]["content"]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    said = StreamEvent("output", lines.encode("utf-8", "replace"))
+    return said.wire() + StreamEvent("done", b"{}").wire()
 
 
 def error_events(err: NexusError, request_id: str) -> list[StreamEvent]:
