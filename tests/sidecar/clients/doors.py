@@ -23,6 +23,10 @@ ANSWER = f"You said: {SAID}"
 FORBIDDEN = "What is Nightjar?"
 """What the policy blocks."""
 
+TELLTALE = "telltale"
+"""A model whose answer holds what the policy blocks, behind a few words that it does not."""
+BEGUN = "Well, it is the "
+
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
     "0000000d49444154789c6360000002000154a24f5f0000000049454e44ae426082"
@@ -75,6 +79,7 @@ def policy(keys: dict[str, Any]) -> Callable[[str], dict[str, Any]]:
         given["routing"]["models"] |= {
             GEMINI: f"gemini/{GEMINI}",
             "gemini-embedding-001": "gemini/gemini-embedding-001",
+            TELLTALE: "openai/gpt-4o;say=Well,%20it%20is%20the%20Night%6Aar%20plan.",
             "rerank-2.5": "voyage/rerank-2.5",
             "omni-moderation-latest": "openai/omni-moderation-latest",
         }

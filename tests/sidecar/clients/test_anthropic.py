@@ -12,6 +12,7 @@ from tests.sidecar.clients.doors import (
     ANN,
     ANSWER,
     ANTHROPIC,
+    BEGUN,
     CALL,
     FORBIDDEN,
     GEMINI,
@@ -21,6 +22,7 @@ from tests.sidecar.clients.doors import (
     PNG_BASE64,
     SAID,
     SOMEBODY,
+    TELLTALE,
     UPSTREAMS,
     Person,
 )
@@ -203,6 +205,20 @@ def test_a_blocked_prompt(doors: Doors, client: anthropic.Anthropic, model: str)
         assert "own.project" in told(error)[1]
         assert error.request_id
     assert doors.seen() == ()
+
+
+def test_a_blocked_answer(client: anthropic.Anthropic) -> None:
+    """As the status, and in a stream behind what could be said."""
+    with pytest.raises(anthropic.PermissionDeniedError, match=r"own\.project"):
+        client.messages.create(**asked(TELLTALE, "hi"))
+    pieces: list[str] = []
+    with (
+        pytest.raises(anthropic.APIStatusError) as caught,
+        client.messages.stream(**asked(TELLTALE, "hi")) as stream,
+    ):
+        pieces.extend(stream.text_stream)
+    assert "".join(pieces) == BEGUN
+    assert told(caught.value)[0] == "permission_error"
 
 
 def test_a_limit(doors: Doors) -> None:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EventStreamError
 from tests.sidecar.certificates import self_signed
 from tests.sidecar.clients.doors import (
     ANSWER,
+    BEGUN,
     CALL,
     FORBIDDEN,
     LOOK_UP,
@@ -22,6 +23,7 @@ from tests.sidecar.clients.doors import (
     PNG_BASE64,
     SAID,
     SOMEBODY,
+    TELLTALE,
     UPSTREAMS,
     Doors,
     Person,
@@ -260,6 +262,19 @@ def test_a_blocked_prompt(doors: Doors, client: Any) -> None:
         assert facts(error) == (403, "AccessDeniedException")
         assert "own.project" in str(error)
     assert doors.seen() == ()
+
+
+def test_a_blocked_answer(client: Any) -> None:
+    """As the status, and in a stream as an exception, behind what could be said."""
+    with pytest.raises(client.exceptions.AccessDeniedException):
+        client.converse(modelId=TELLTALE, messages=user("hi"))
+    events: list[Any] = []
+    with (
+        closing(client.converse_stream(modelId=TELLTALE, messages=user("hi"))["stream"]) as stream,
+        pytest.raises(EventStreamError, match=r"own\.project"),
+    ):
+        events.extend(stream)
+    assert text_of(events) == BEGUN
 
 
 def test_a_limit(doors: Doors, making: Making) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cohere.core.api_error import ApiError
 from tests.sidecar.clients.doors import (
     ANSWER,
+    BEGUN,
     CALL,
     DIMENSIONS,
     EMBEDDERS,
@@ -22,6 +23,7 @@ from tests.sidecar.clients.doors import (
     PNG_BASE64,
     SAID,
     SOMEBODY,
+    TELLTALE,
     UPSTREAMS,
     Person,
 )
@@ -200,6 +202,16 @@ def test_a_blocked_prompt(doors: Doors, client: cohere.ClientV2) -> None:
         assert error.status_code == 403
         assert "own.project" in error.body["message"]
     assert doors.seen() == ()
+
+
+def test_a_blocked_answer(client: cohere.ClientV2) -> None:
+    """As the status, and in a stream as its last event, behind what could be said."""
+    with pytest.raises(cohere.ForbiddenError):
+        client.chat(model=TELLTALE, messages=user("hi"), request_options=ONCE)
+    events: list[Any] = list(client.chat_stream(model=TELLTALE, messages=user("hi")))
+    assert streamed_text(events) == BEGUN
+    assert events[-1].delta.finish_reason == "ERROR"
+    assert "own.project" in events[-1].delta.error
 
 
 def test_a_limit(doors: Doors) -> None:

@@ -13,6 +13,7 @@ from tests.sidecar.clients.doors import (
     ANN,
     ANSWER,
     ANTHROPIC,
+    BEGUN,
     CALL,
     DIMENSIONS,
     EMBEDDERS,
@@ -23,6 +24,7 @@ from tests.sidecar.clients.doors import (
     PNG_BASE64,
     SAID,
     SOMEBODY,
+    TELLTALE,
     UPSTREAMS,
     Person,
 )
@@ -261,6 +263,17 @@ def test_a_blocked_prompt(doors: Doors, client: genai.Client) -> None:
         assert (error.code, error.status) == (403, "PERMISSION_DENIED")
         assert "own.project" in (error.message or "")
     assert doors.seen() == ()
+
+
+def test_a_blocked_answer(client: genai.Client) -> None:
+    """As the status, and in a stream behind what could be said."""
+    for error in refused(client, TELLTALE, "hi"):
+        assert isinstance(error, errors.ClientError)
+        assert (error.code, error.status) == (403, "PERMISSION_DENIED")
+    chunks: list[Any] = []
+    with pytest.raises(errors.ClientError, match=r"own\.project"):
+        chunks.extend(client.models.generate_content_stream(model=TELLTALE, contents="hi"))
+    assert "".join(chunk.text or "" for chunk in chunks) == BEGUN
 
 
 def test_a_limit(doors: Doors) -> None:

@@ -13,6 +13,7 @@ from tests.sidecar.clients.doors import (
     ANN,
     ANSWER,
     ANTHROPIC,
+    BEGUN,
     CALL,
     FORBIDDEN,
     GEMINI,
@@ -22,6 +23,7 @@ from tests.sidecar.clients.doors import (
     PNG_BASE64,
     SAID,
     SOMEBODY,
+    TELLTALE,
     UPSTREAMS,
     Person,
 )
@@ -172,6 +174,21 @@ def test_a_blocked_prompt(doors: Doors, client: Mistral, model: str) -> None:
         assert (status, body["code"]) == (403, "policy_blocked")
         assert "own.project" in body["message"]
     assert doors.seen() == ()
+
+
+def test_a_blocked_answer(client: Mistral) -> None:
+    """As the status, and in a stream as an event that is none, behind what could be said."""
+    with pytest.raises(errors.SDKError) as whole:
+        client.chat.complete(model=TELLTALE, messages=user("hi"))
+    assert told(whole.value)[1]["code"] == "policy_blocked"
+    events: list[Any] = []
+    with (
+        pytest.raises(errors.ResponseValidationError, match=r"own\.project"),
+        client.chat.stream(model=TELLTALE, messages=user("hi")) as stream,
+    ):
+        events.extend(stream)
+    deltas = [choice.delta for event in events for choice in event.data.choices]
+    assert "".join(delta.content or "" for delta in deltas) == BEGUN
 
 
 def test_a_limit(doors: Doors) -> None:

@@ -13,6 +13,7 @@ from tests.sidecar.clients.doors import (
     ANN,
     ANSWER,
     ANTHROPIC,
+    BEGUN,
     CALL,
     DIMENSIONS,
     EMBEDDERS,
@@ -24,6 +25,7 @@ from tests.sidecar.clients.doors import (
     PNG_BASE64,
     SAID,
     SOMEBODY,
+    TELLTALE,
     UPSTREAMS,
     Person,
 )
@@ -281,6 +283,20 @@ def test_a_blocked_prompt(doors: Doors, client: Client, model: str) -> None:
         assert "own.project" in error.message
         assert error.request_id
     assert doors.seen() == ()
+
+
+def test_a_blocked_answer(client: Client) -> None:
+    """As the status, and in a stream behind what could be said."""
+    with pytest.raises(openai.PermissionDeniedError, match=r"own\.project"):
+        client.chat.completions.create(model=TELLTALE, messages=user("hi"))
+    chunks: list[Any] = []
+    stream = client.chat.completions.create(model=TELLTALE, messages=user("hi"), stream=True)
+    with pytest.raises(openai.APIError, match=r"own\.project") as caught:
+        chunks.extend(stream)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == BEGUN
+    assert caught.value.code == "policy_blocked"
+    with pytest.raises(openai.APIError, match=r"own\.project"):
+        list(client.responses.create(model=TELLTALE, input="hi", stream=True))
 
 
 def test_a_limit(doors: Doors, opener: Callable[..., Client]) -> None:

@@ -46,6 +46,12 @@ def test_every_client_has_its_example() -> None:
     assert len(EXAMPLES) == len(PARTS) + 1
 
 
+@pytest.fixture(autouse=True)
+def _fresh_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 keeps what it found in the environment."""
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example(
     example: str,
