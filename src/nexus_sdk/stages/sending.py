@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nexus_sdk.errors import Malformed, NotFound
-from nexus_sdk.model import Target, Upstream
+from nexus_sdk.model import ANY_BYTES, Target, Upstream
 from nexus_sdk.providers.row import Way
+from nexus_sdk.providers.table import TABLE
 from nexus_sdk.stages import counting
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
@@ -123,10 +124,17 @@ def _unread(call: Call, target: Target, account: Account) -> Prepared:
     path, body = call.request.path, call.body
     if call.endpoint is not None and not account.own:
         path = _path(call, target, account, _way(call, target, account))
-        named = isinstance(call.doc, dict) and isinstance(call.doc.get("model"), str)
-        if named and call.facts.model != target.model:
-            body = splice(body, {("model",): target.model})
+        if call.facts.model != target.model:
+            body = _named_anew(call, target.model)
     return Prepared(_upstream(call, account, path, body), target, None)
+
+
+def _named_anew(call: Call, model: str) -> bytes:
+    """The body with another model where it names one."""
+    if call.form is not None:
+        return call.form.with_value("model", model).body
+    named = isinstance(call.doc, dict) and isinstance(call.doc.get("model"), str)
+    return splice(call.body, {("model",): model}) if named else call.body
 
 
 def _way(call: Call, target: Target, account: Account) -> Way:
@@ -139,9 +147,11 @@ def _way(call: Call, target: Target, account: Account) -> Way:
             return ways[bridge]
     if endpoint.kind == counting.KIND and call.dialect is not None:
         return _ESTIMATED
+    having = [row.name for row in TABLE.values() if endpoint.key in row.endpoints]
+    where = f" to one that has it ({', '.join(having)})" if having else " elsewhere"
     raise NotFound(
         f"provider {target.provider!r} has no {endpoint.key} operation; "
-        f"route {target.model!r} elsewhere"
+        f"route {target.model!r}{where}"
     )
 
 
@@ -233,8 +243,14 @@ def _upstream(call: Call, account: Account, path: str, body: bytes, framing: str
         total_s=patience.total_s if patience.total_s is not None else account.total_s,
         private_network=account.private_network,
         credential=account.credential,
-        streams_as="" if framing == SSE else FRAMINGS[framing].content_type,
+        streams_as=_streams_as(call, framing),
     )
+
+
+def _streams_as(call: Call, framing: str) -> str:
+    if call.dialect is None:
+        return ANY_BYTES
+    return "" if framing == SSE else FRAMINGS[framing].content_type
 
 
 def _patient(asked: float | None, allowed: float) -> float:
@@ -251,13 +267,12 @@ def _headers(call: Call, account: Account) -> Headers:
             for name, value in request.headers.items()
             if name not in WITHHELD and not name.startswith(_PRIVATE)
         }
-        content_type = request.headers.get("content-type")
-        if content_type and call.dialect is None:
-            headers["content-type"] = content_type
     else:
         headers = {n: v for n, v in request.headers.items() if n in FORWARDED}
     if call.dialect is not None:
         headers["content-type"] = "application/json"
+    elif content_type := request.headers.get("content-type"):
+        headers["content-type"] = content_type
     headers["accept-encoding"] = "identity" if call.facts.stream else "gzip"
     for name, own in account.headers.items():
         if name in account.defaults:
