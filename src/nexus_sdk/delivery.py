@@ -15,6 +15,7 @@ from nexus_sdk.errors import AuditUnavailable, CallerLeft, NexusError
 from nexus_sdk.model import Answer, Cached
 from nexus_sdk.pipe import RawPipe, replayed
 from nexus_sdk.stages import answering, caching, limits
+from nexus_sdk.wire import counts
 from nexus_sdk.wire.framing import FRAMINGS
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
             usage = answering.usage_of(call, sent)
             body, doc = answering.whole(call, sent)
             complete = not caching.is_unfinished(doc)
+        elif response.status < 300 and call.endpoint is not None:
+            body, usage = _passed_on(exchange, sent)
         else:
             body = answering.upstream_error(call, sent)
     except NexusError:
@@ -72,6 +75,17 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
     yield from Finish(answer)
 
 
+def _passed_on(exchange: Exchange, sent: Sent) -> tuple[bytes, Usage | None]:
+    """An answer that no dialect reads, and its tokens where it counts them as OpenAI does."""
+    body, doc, note = answering.passed_on(sent)
+    if note:
+        exchange.trail.notes.append(note)
+    usage = counts.read(doc.get("usage")) if isinstance(doc, dict) else None
+    if usage is None:
+        exchange.unpriced(sent.prepared.target)
+    return body, usage
+
+
 def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[None]:
     trail, response = exchange.trail, sent.response
     trail.status = response.status
@@ -80,7 +94,7 @@ def stream(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[
     dialect = call.dialect
     opening = sent.opening
     if opening is None or dialect is None:
-        yield from _unread(exchange, answer)
+        yield from _unread(exchange, call, sent, answer)
         return
     pipe, first = opening.pipe, tuple(opening.first)
     if pipe.error is not None and not first:
@@ -124,7 +138,10 @@ def _end(
     yield from Finish(tail=tail)
 
 
-def _unread(exchange: Exchange, answer: Answer) -> Flow[None]:
+def _unread(exchange: Exchange, call: Call, sent: Sent, answer: Answer) -> Flow[None]:
+    yield from _settle(exchange, sent, None)
+    if call.endpoint is not None:
+        exchange.unpriced(sent.prepared.target)
     exchange.trail.notes.append("unscanned: a stream in a format that no dialect reads")
     outcome = yield from Relay(answer, RawPipe())
     yield from record(exchange, outcome=outcome)

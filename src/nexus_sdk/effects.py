@@ -46,6 +46,11 @@ class Pipe(Protocol):
         ...
 
     @property
+    def tells(self) -> bool:
+        """Can it say in the stream that the stream was cut?"""
+        ...
+
+    @property
     def complete(self) -> bool:
         """The stream's end marker has come."""
         ...

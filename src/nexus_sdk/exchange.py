@@ -89,13 +89,16 @@ class Exchange:
         self.trail.usage = usage
         rates = self.snapshot.rates(target)
         if rates is None:
-            if usage == _NOTHING:
-                return
-            self.trail.unpriced = True
-            self.trail.notes.append(f"unpriced: {target.provider}/{target.model}")
+            if usage != _NOTHING:
+                self.unpriced(target)
             return
         self._bills.append(cost(usage, rates))
         self.trail.bills = tuple(self._bills)
+
+    def unpriced(self, target: Target) -> None:
+        """Nobody said what this exchange costs."""
+        self.trail.unpriced = True
+        self.trail.notes.append(f"unpriced: {target.provider}/{target.model}")
 
     @property
     def cost_pico(self) -> int:

@@ -111,6 +111,10 @@ class Credential:
         return next((text for key, text in self.fields if key == name), "")
 
 
+ANY_BYTES = "*/*"
+"""For `Upstream.streams_as`: all but text and JSON, such as audio."""
+
+
 @value
 class Upstream:
     """One HTTP exchange to be made. `timeouts` are final, in seconds; None waits for ever.

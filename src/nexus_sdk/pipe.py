@@ -32,6 +32,8 @@ class StreamPipe:
     """One attempt's stream. `stopped`: nothing more is wanted of the upstream. `error`: why it
     ended badly."""
 
+    tells = True
+
     def __init__(
         self,
         source: Dialect,
@@ -198,6 +200,7 @@ class Opening:
 class RawPipe:
     """A stream in a format that no dialect reads: passed through as it comes."""
 
+    tells = False
     stopped = False
     complete = False
 

@@ -133,15 +133,12 @@ def _admit_rate(exchange: Exchange) -> Flow[None]:
 def _inspect_request(exchange: Exchange, call: Call) -> Call:
     """Judge every text before anything leaves. What cannot be read is recorded as unscanned, or
     refused."""
-    if call.doc is None:
-        if call.body:
-            exchange.trail.notes.append("unscanned: the body is not JSON")
-            if exchange.snapshot.policy.on_uninspected == "refuse":
-                raise NotAllowed(
-                    "the policy refuses what its rules cannot read, and this body is not JSON",
-                    code="uninspectable",
-                )
-        return call
+    if call.doc is None and (unread := reading.unread(call)):
+        exchange.trail.notes.append(f"unscanned: {unread}")
+        if exchange.snapshot.policy.on_uninspected == "refuse":
+            raise NotAllowed(
+                f"the policy refuses what its rules cannot read: {unread}", code="uninspectable"
+            )
     return call.edited(exchange.request_inspector(call).texts(list(call.texts)))
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers.own_client import AsyncOwnClient, SyncOwnClient
+from nexus_sdk.drivers.upstream import StreamBroken
 from nexus_sdk.model import Answer, Origin, Patience, Request
 from nexus_sdk.wire.endpoints import match
 
@@ -165,8 +166,11 @@ def _sync_bytes(family: str) -> type:
             self._events = events
 
         def __iter__(self) -> Iterator[bytes]:
-            for event in self._events:
-                yield event.wire()
+            try:
+                for event in self._events:
+                    yield event.wire()
+            except StreamBroken as err:
+                raise family_error(family, err.failure.kind, str(err), None) from err
 
         def close(self) -> None:
             self._events.close()
@@ -183,8 +187,11 @@ def _async_bytes(family: str) -> type:
             self._events = events
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for event in self._events:
-                yield event.wire()
+            try:
+                async for event in self._events:
+                    yield event.wire()
+            except StreamBroken as err:
+                raise family_error(family, err.failure.kind, str(err), None) from err
 
         async def aclose(self) -> None:
             await self._events.close()

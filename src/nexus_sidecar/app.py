@@ -11,6 +11,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from nexus_sdk.drivers.upstream import StreamBroken
 from nexus_sdk.errors import NexusError, NotFound
 from nexus_sdk.model import Answer, Request
 from nexus_sdk.stages.answering import dialect_of, error_headers
@@ -173,6 +174,8 @@ async def _send_stream(send: Send, events: AsyncEvents) -> None:
         async for batch in events.batches():
             body = b"".join([event.wire() for event in batch])
             await send({"type": "http.response.body", "body": body, "more_body": True})
+    except StreamBroken:
+        return  # the event says it; the connection is closed before the last chunk
     finally:
         await events.close()
     await send({"type": "http.response.body", "body": b""})

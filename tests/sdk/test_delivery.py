@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from tests.playbook import FixedClock, chat, play, snapshot
 from tests.sdk.test_pipeline import (
@@ -275,3 +276,81 @@ def test_who_leaves_before_is_recorded() -> None:
     flow = handle(chat(), snapshot(CACHE), CLOCK)
     flow.send(None)
     event(outcome="caller_left", status=499)(flow.throw(CallerLeft("gone")))
+
+
+def form(**fields: Any) -> Request:
+    made = httpx.Request("POST", "http://x/", files=fields)
+    headers = {"content-type": made.headers["content-type"]}
+    return other(path="/files", body=made.read(), headers=headers)
+
+
+LINE = b'{"custom_id":"1","body":{"input":"mail bob@corp-mail.com"}}\n'
+
+
+def test_a_file_of_json_lines_is_inspected_and_its_form_kept() -> None:
+    request = form(purpose=(None, "batch"), file=("b.jsonl", LINE * 2, "application/jsonl"))
+    flow = handle(request, snapshot({"on_uninspected": "refuse"}), CLOCK)
+    sent: Any = flow.send(None)
+    assert sent.upstream.headers["content-type"] == request.headers["content-type"]
+    before, after = request.body.split(LINE * 2)
+    assert sent.upstream.body.startswith(before)
+    assert sent.upstream.body.endswith(after)
+    assert b"corp-mail" not in sent.upstream.body
+    assert sent.upstream.body.count(b'{"custom_id":"1","body":{"input":"mail ') == 2
+    recorded: Any = flow.send(Response(200, JSON, b'{"id":"file-1"}'))
+    event(decision="redact", redacted=2, notes=[])(recorded)
+
+
+@pytest.mark.parametrize("uninspected", ["refuse", "allow"])
+def test_a_part_that_is_no_text_is_refused_or_noted(uninspected: str) -> None:
+    flow = handle(
+        form(file=("a.mp3", b"\xff", "audio/mpeg")),
+        snapshot({"on_uninspected": uninspected}),
+        CLOCK,
+    )
+    effect: Any = flow.send(None)
+    if uninspected == "refuse":
+        event(status=403, error__code="uninspectable")(effect)
+        finish(403, b"file (audio/mpeg)")(flow.send(None))
+        return
+    noted: Any = flow.send(Response(200, JSON, b"{}"))
+    assert noted.event["notes"] == ["unscanned: parts of the form are no text: file (audio/mpeg)"]
+
+
+MEDIA = {
+    "providers": {"p": {"kind": "openai", "api_key": "k"}},
+    "routing": {"models": {"m": "p/n"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "answer", "notes"),
+    [
+        ("application/json", b'{"text": "x"}', b'{"text": "x"}', ["unpriced: p/n"]),
+        ("application/json", b'["x"]', b'["x"]', ["unpriced: p/n"]),
+        (
+            "application/json",
+            b'{"a":1,"a":2}',
+            b'{"a":1,"a":2}',
+            ["unscanned: the answer is application/json", "unpriced: p/n"],
+        ),
+        (
+            "text/plain",
+            b"\xff",
+            b"\xff",
+            ["unscanned: the answer is text/plain", "unpriced: p/n"],
+        ),
+        ("", b"x", b"x", ["unscanned: the answer is of no content type", "unpriced: p/n"]),
+        ("audio/mpeg", b"", b"", ["unpriced: p/n"]),
+    ],
+)
+def test_an_answer_that_no_dialect_reads_is_inspected_where_it_is_text(
+    kind: str, body: bytes, answer: bytes, notes: list[str]
+) -> None:
+    request = other(endpoint="speech", body=b'{"model":"m","input":"hi"}')
+    flow = handle(request, snapshot(MEDIA), CLOCK)
+    sent: Any = flow.send(None)
+    assert sent.upstream.body == b'{"model":"n","input":"hi"}'
+    recorded: Any = flow.send(Response(200, {"content-type": kind}, body))
+    event(notes=notes, cost_usd=None)(recorded)
+    finish(200, answer)(flow.send(None))

@@ -28,8 +28,8 @@ def test_predictions_at_the_sidecar(tmp_path: Path) -> None:
     with (
         Predictions() as server,
         Stack(tmp_path, lambda url: replicated(url, server.url)) as stack,
+        stack.openai() as client,
     ):
-        client = stack.openai()
         whole = client.chat.completions.create(**chat("hi", model="slow"))
         assert whole.choices[0].message.content == "You said: hi "
         chunks = list(client.chat.completions.create(**chat("a b", model="slow", stream=True)))

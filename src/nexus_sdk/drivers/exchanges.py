@@ -126,6 +126,14 @@ def _events(run: _Run) -> Generator[StreamEvent]:
     finally:
         tail = run.end(outcome)
     yield from tail
+    _refuse_cut(begun, outcome)
+
+
+def _refuse_cut(begun: Relay | Finish, outcome: Outcome) -> None:
+    """A stream whose format has no word for it must not end as if it were whole. Raises
+    StreamBroken."""
+    if outcome.failure is not None and type(begun) is Relay and not begun.pipe.tells:
+        raise StreamBroken(outcome.failure)
 
 
 def _pumped(run: _Run, relay: Relay) -> Generator[StreamEvent, None, Outcome]:
@@ -308,6 +316,7 @@ async def _batches(run: _AsyncRun) -> AsyncGenerator[Sequence[StreamEvent]]:
         tail = await _shielded(run.end(outcome))
     if tail:
         yield tail
+    _refuse_cut(begun, outcome)
 
 
 async def _shielded[T](work: Coroutine[Any, Any, T]) -> T:

@@ -7,8 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from nexus_sdk.drivers.upstream import MAX_WHOLE_BYTES, StreamBroken
-from nexus_sdk.drivers.upstream.exchange import STREAM_TYPES
-from nexus_sdk.model import Failure, Response
+from nexus_sdk.drivers.upstream.exchange import STREAM_TYPES, is_raw
+from nexus_sdk.model import ANY_BYTES, Failure, Response
 
 if TYPE_CHECKING:
     from nexus_sdk.effects import Opening
@@ -63,7 +63,10 @@ class _OwnClient:
     @staticmethod
     def _streams(upstream: Upstream, reply: Any) -> bool:
         kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        known = kind in STREAM_TYPES or kind == upstream.streams_as != ""
+        wanted = upstream.streams_as
+        known = (
+            kind in STREAM_TYPES or kind == wanted != "" or (wanted == ANY_BYTES and is_raw(kind))
+        )
         return upstream.stream and reply.status_code < 300 and known
 
 

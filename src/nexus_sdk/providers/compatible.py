@@ -76,7 +76,7 @@ ROWS = (
         name="mistral",
         base_url="https://api.mistral.ai/v1",
         auth="bearer",
-        endpoints=speaks("chat", "embeddings", "moderations"),
+        endpoints=speaks("chat", "embeddings", "moderations", "transcriptions"),
         quirks=(
             NO_DEVELOPER,
             Quirk(
@@ -103,7 +103,7 @@ ROWS = (
         name="groq",
         base_url="https://api.groq.com/openai/v1",
         auth="bearer",
-        endpoints=speaks("chat", "responses"),
+        endpoints=speaks("chat", "responses", "speech", "transcriptions", "translations"),
         stream_usage=True,
         quirks=(
             NO_DEVELOPER,
@@ -177,7 +177,7 @@ ROWS = (
         name="xai",
         base_url="https://api.x.ai/v1",
         auth="bearer",
-        endpoints=speaks("chat", "responses", "embeddings"),
+        endpoints=speaks("chat", "responses", "embeddings", "image_generations"),
         stream_usage=True,
         quirks=(
             Quirk(

@@ -94,6 +94,12 @@ _WAYS = {
     "embeddings": Way("openai_embeddings", "/embeddings"),
     "moderations": Way("openai_moderations", "/moderations"),
     "rerank": Way("cohere_rerank", "/rerank"),
+    "image_generations": Way("", "/images/generations"),
+    "image_edits": Way("", "/images/edits"),
+    "image_variations": Way("", "/images/variations"),
+    "speech": Way("", "/audio/speech"),
+    "transcriptions": Way("", "/audio/transcriptions"),
+    "translations": Way("", "/audio/translations"),
     "models": Way("", "/models"),
 }
 

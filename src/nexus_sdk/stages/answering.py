@@ -17,6 +17,7 @@ from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS
 from nexus_sdk.wire.json import dumps, parse, splice
 from nexus_sdk.wire.shape import MISSHAPEN
+from nexus_sdk.wire.texts import ANY_TEXT, Leaf
 
 if TYPE_CHECKING:
     from nexus_sdk.attempts import Sent
@@ -179,6 +180,26 @@ def whole(call: Call, sent: Sent) -> tuple[bytes, Json]:
         doc = _translated(call, prepared.dialect, call.dialect, doc)
         body = dumps(doc)
     return splice(body, sent.inspector.document(doc, call.dialect.text)), doc
+
+
+def passed_on(sent: Sent) -> tuple[bytes, Json, str]:
+    """An answer that no dialect reads: its body with the texts that policy changed, its document
+    where it is JSON, and a note on what was not scanned. Raises Blocked."""
+    body = sent.response.body
+    kind = sent.response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body:
+        return body, None, ""
+    try:
+        if "json" in kind:
+            doc = parse(body)
+            edits = sent.inspector.document(doc, ANY_TEXT) if isinstance(doc, dict | list) else {}
+            return splice(body, edits) if edits else body, doc, ""
+        if kind.startswith("text/"):
+            edits = sent.inspector.texts([Leaf((), body.decode())])
+            return str(edits[()]).encode() if edits else body, None, ""
+    except (Malformed, UnicodeDecodeError):
+        pass
+    return body, None, f"unscanned: the answer is {kind[:64] or 'of no content type'}"
 
 
 def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:

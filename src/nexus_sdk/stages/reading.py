@@ -9,13 +9,13 @@ import orjson
 
 from nexus_sdk.errors import Malformed
 from nexus_sdk.values import value
-from nexus_sdk.wire import estimates
+from nexus_sdk.wire import estimates, multipart
 from nexus_sdk.wire.dialect import Facts, Reply
 from nexus_sdk.wire.dialects import DIALECTS
 from nexus_sdk.wire.endpoints import ENDPOINTS, framing, located
 from nexus_sdk.wire.framing import SSE
 from nexus_sdk.wire.json import insert, parse, splice
-from nexus_sdk.wire.texts import Leaf, TextMap, leaves
+from nexus_sdk.wire.texts import ANY_TEXT, Leaf, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.dialect import Dialect
     from nexus_sdk.wire.endpoints import Endpoint, Found
     from nexus_sdk.wire.json import Json, Path
-
-ANY_TEXT = TextMap(skip=frozenset({"model", "id", "object", "type"}))
-"""For JSON of operations that no dialect reads: nearly every string is text."""
+    from nexus_sdk.wire.multipart import Form
 
 
 @value
@@ -37,6 +35,7 @@ class Call:
     `dialect` is None for an operation that no dialect reads; `doc` is None when its body is no JSON
     either. `input_chars` counts all texts as they came. `framing`: how the caller wants the events
     of a stream (`wire/framing.py`). `kept_as`: the id of the answer, where we keep it ourselves.
+    `form`: the body as a form with files, where it is one.
     """
 
     request: Request
@@ -49,6 +48,7 @@ class Call:
     input_chars: int = 0
     framing: str = SSE
     kept_as: str = ""
+    form: Form | None = field(default=None, repr=False)
 
     @property
     def input_tokens(self) -> int:
@@ -67,10 +67,13 @@ class Call:
         """This call with some of its values replaced and every other byte kept."""
         if not edits:
             return self
-        body = splice(self.body, edits)
         texts = tuple(
             leaf._replace(text=str(edits.get(leaf.path, leaf.text))) for leaf in self.texts
         )
+        if self.form is not None:
+            form = self.form.edited(edits)
+            return replace(self, body=form.body, form=form, texts=texts)
+        body = splice(self.body, edits)
         return replace(self, body=body, doc=orjson.loads(body), texts=texts)
 
 
@@ -124,7 +127,10 @@ def _chars(texts: tuple[Leaf, ...]) -> int:
 
 def _other(request: Request, endpoint: Endpoint | None) -> Call:
     named = _named(request, endpoint)
-    if not request.body or "json" not in request.headers.get("content-type", "").lower():
+    kind = request.headers.get("content-type", "")
+    if request.body and (form := multipart.parse(request.body, kind)) is not None:
+        return _filled_in(request, endpoint, form, named)
+    if not request.body or "json" not in kind.lower():
         return Call(request, endpoint, None, None, request.body, Facts(model=named))
     _refuse_encoded(request)
     doc = parse(request.body, own_encoding=request.own_encoding)
@@ -135,12 +141,28 @@ def _other(request: Request, endpoint: Endpoint | None) -> Call:
     return Call(request, endpoint, None, doc, request.body, facts, texts, _chars(texts))
 
 
+def _filled_in(request: Request, endpoint: Endpoint | None, form: Form, named: str) -> Call:
+    _refuse_encoded(request)
+    form, texts = form.texts(ANY_TEXT)
+    facts = Facts(model=named or form.get("model"), stream=form.get("stream").lower() == "true")
+    chars = _chars(texts)
+    return Call(request, endpoint, None, None, request.body, facts, texts, chars, form=form)
+
+
 def _named(request: Request, endpoint: Endpoint | None) -> str:
     """The model that the path of an unread operation names; of one that lists models, none."""
     if endpoint is None or endpoint.kind == "list":
         return ""
     found = located(endpoint, request.path)
     return found.model if found else ""
+
+
+def unread(call: Call) -> str:
+    """What of a body without a document the rules cannot read; empty for nothing."""
+    if call.form is not None:
+        parts = ", ".join(call.form.unread)
+        return f"parts of the form are no text: {parts}" if parts else ""
+    return "the body is not JSON" if call.body else ""
 
 
 def _refuse_encoded(request: Request) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
 
 from nexus_sdk.errors import Malformed, NotFound
-from nexus_sdk.model import Target, Upstream
+from nexus_sdk.model import ANY_BYTES, Target, Upstream
 from nexus_sdk.stages import counting
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
@@ -125,9 +125,8 @@ def _unread(call: Call, target: Target, account: Account) -> Prepared:
     path, body = call.request.path, call.body
     if call.endpoint is not None and not account.own:
         path = _path(call, target, account, _way(call, target, account))
-        named = isinstance(call.doc, dict) and isinstance(call.doc.get("model"), str)
-        if named and call.facts.model != target.model:
-            body = splice(body, {("model",): target.model})
+        if call.facts.model != target.model:
+            body = _named_anew(call, target.model)
     return Prepared(_upstream(call, account, path, body), target, None)
 
 
@@ -148,6 +147,14 @@ def _kept(call: Call, target: Target, account: Account) -> Prepared:
     return Prepared(_upstream(call, account, path, call.body), target, call.dialect)
 
 
+def _named_anew(call: Call, model: str) -> bytes:
+    """The body with another model where it names one."""
+    if call.form is not None:
+        return call.form.with_value("model", model).body
+    named = isinstance(call.doc, dict) and isinstance(call.doc.get("model"), str)
+    return splice(call.body, {("model",): model}) if named else call.body
+
+
 def _way(call: Call, target: Target, account: Account) -> Way:
     assert call.endpoint is not None
     ways, endpoint = account.ways(target.model), call.endpoint
@@ -160,7 +167,7 @@ def _way(call: Call, target: Target, account: Account) -> Way:
         return _ESTIMATED
     raise NotFound(
         f"provider {target.provider!r} has no {endpoint.key} operation; "
-        f"route {target.model!r} elsewhere"
+        f"route {target.model!r} to one that has it (docs/providers.md lists them)"
     )
 
 
@@ -252,8 +259,14 @@ def _upstream(call: Call, account: Account, path: str, body: bytes, framing: str
         total_s=patience.total_s if patience.total_s is not None else account.total_s,
         private_network=account.private_network,
         credential=account.credential,
-        streams_as="" if framing == SSE else FRAMINGS[framing].content_type,
+        streams_as=_streams_as(call, framing),
     )
+
+
+def _streams_as(call: Call, framing: str) -> str:
+    if call.dialect is None:
+        return ANY_BYTES
+    return "" if framing == SSE else FRAMINGS[framing].content_type
 
 
 def _patient(asked: float | None, allowed: float) -> float:
@@ -270,13 +283,12 @@ def _headers(call: Call, account: Account) -> Headers:
             for name, value in request.headers.items()
             if name not in WITHHELD and not name.startswith(_PRIVATE)
         }
-        content_type = request.headers.get("content-type")
-        if content_type and call.dialect is None:
-            headers["content-type"] = content_type
     else:
         headers = {n: v for n, v in request.headers.items() if n in FORWARDED}
     if call.dialect is not None:
         headers["content-type"] = "application/json"
+    elif content_type := request.headers.get("content-type"):
+        headers["content-type"] = content_type
     headers["accept-encoding"] = "identity" if call.facts.stream else "gzip"
     for name, own in account.headers.items():
         if name in account.defaults:

@@ -38,6 +38,11 @@ class TextMap:
     free: frozenset[str] = frozenset()
 
 
+ANY_TEXT = TextMap(
+    skip=frozenset({"model", "id", "object", "type", "b64_json"}), media=frozenset({"url"})
+)
+"""For JSON of operations that no dialect reads: nearly every string is text."""
+
 FREE = TextMap(skip=frozenset())
 """Nothing is a protocol word."""
 

@@ -29,7 +29,7 @@ from nexus_sdk.drivers.upstream.http1 import Reader, encode_head
 from nexus_sdk.drivers.upstream.inflate import Gunzip, decoder
 from nexus_sdk.drivers.upstream.origin import split
 from nexus_sdk.drivers.upstream.wire import WRITE_BYTES
-from nexus_sdk.model import Failure, Response
+from nexus_sdk.model import ANY_BYTES, Failure, Response
 
 if TYPE_CHECKING:
     from nexus_sdk.drivers.upstream.lanes import Desk, Lane
@@ -135,7 +135,10 @@ class Talk:
     def is_stream(self) -> bool:
         """A success of a content type that is streamed on."""
         kind = self.reader.headers.get("content-type", "").partition(";")[0].strip().lower()
-        known = kind in STREAM_TYPES or kind == self._upstream.streams_as != ""
+        wanted = self._upstream.streams_as
+        known = (
+            kind in STREAM_TYPES or kind == wanted != "" or (wanted == ANY_BYTES and is_raw(kind))
+        )
         return 200 <= self.reader.status < 300 and known
 
     async def whole(self) -> Response:
@@ -314,6 +317,11 @@ class Talk:
             self._lane.put(wire)
         else:
             wire.close()
+
+
+def is_raw(kind: str) -> bool:
+    """Is it neither text nor JSON?"""
+    return bool(kind) and not kind.startswith("text/") and "json" not in kind
 
 
 class Stream:
