@@ -164,7 +164,8 @@ def _opening(
 ) -> Opening | None:
     if not call.facts.stream or call.dialect is None or prepared.dialect is None:
         return None
-    reply = Reply(call.doc, call.request.id, call.facts.model)
+    now = int(exchange.clock.now())
+    reply = Reply(call.doc, call.request.id, call.facts.model, now)
     enforcer = StreamEnforcer(
         call.dialect,
         inspector,
@@ -190,7 +191,7 @@ def _judged(
         if isinstance(error, UpstreamFailed):
             kind = error.failure.kind if error.failure else "protocol"
             return Failure(kind, f"its stream began with an error: {error.message}"), None
-        if error is None and not opening.pipe.stopped:
+        if error is None and not (opening.pipe.stopped or opening.pipe.complete):
             return Failure("truncated", "its stream ended before it said anything"), None
     return answering.judged(reply, call, own=own)
 

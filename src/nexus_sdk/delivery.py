@@ -48,7 +48,7 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
     try:
         if response.status < 300 and call.dialect is not None:
             usage = answering.usage_of(call, sent)
-            body, doc = answering.whole(call, sent)
+            body, doc = answering.whole(call, sent, int(exchange.clock.now()))
             complete = not caching.is_unfinished(doc)
         else:
             body = answering.upstream_error(call, sent)
@@ -115,6 +115,7 @@ def _headers(exchange: Exchange, call: Call, sent: Sent) -> dict[str, str]:
         headers["content-type"] = "application/json"
     if response.streamed and call.framing != sent.prepared.framing:
         headers["content-type"] = FRAMINGS[call.framing].content_type
+    headers |= answering.waiting(sent)
     if response.status >= 400 and door != "sdk":
         headers["x-should-retry"] = "false"
     return headers

@@ -150,20 +150,23 @@ def _said(error: Json) -> str:
     return str(code)[:64] if isinstance(code, str | int) else "unnamed"
 
 
-def whole(call: Call, sent: Sent) -> tuple[bytes, Json]:
+def whole(call: Call, sent: Sent, now: int) -> tuple[bytes, Json]:
     """The answer's body for the caller, and its document as it was before policy changed its texts.
-    Raises Blocked, UpstreamFailed."""
+    `now`: seconds since the epoch, for an answer that does not say when it was made. Raises
+    Blocked, UpstreamFailed."""
     prepared, doc, body = sent.prepared, sent.doc, sent.response.body
     assert call.dialect is not None
     assert prepared.dialect is not None
     if prepared.dialect is not call.dialect:
-        doc = _translated(call, prepared.dialect, call.dialect, doc)
+        doc = _translated(call, prepared.dialect, doc, now)
         body = dumps(doc)
     return splice(body, sent.inspector.document(doc, call.dialect.text)), doc
 
 
-def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:
-    reply = Reply(call.doc, call.request.id, call.facts.model)
+def _translated(call: Call, source: Dialect, doc: Json, now: int) -> Json:
+    dialect = call.dialect
+    assert dialect is not None
+    reply = Reply(call.doc, call.request.id, call.facts.model, now)
     try:
         return dialect.encode_response(source.decode_response(doc), reply)
     except (Malformed, *MISSHAPEN) as err:
@@ -203,6 +206,15 @@ def upstream_error(call: Call, sent: Sent) -> bytes:
         )
     except (orjson.JSONDecodeError, KeyError):
         return body
+
+
+def waiting(sent: Sent) -> dict[str, str]:
+    """`retry-after`, whole seconds, where the upstream tells it in the body alone: Google does."""
+    response, dialect = sent.response, sent.prepared.dialect
+    if response.status < 400 or dialect is None or "retry-after" in response.headers:
+        return {}
+    wait_s = dialect.decode_error(response.status, response.body).retry_after_s
+    return {} if wait_s is None else {"retry-after": str(max(ceil(wait_s), 1))}
 
 
 def failed(failure: Failure, tried: int) -> UpstreamFailed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nexus_sdk.wire import failures
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.openai_chat import reasoning
+from nexus_sdk.wire.dialects.openai_chat.sources import Sources
 from nexus_sdk.wire.sse import StreamEvent
 
 if TYPE_CHECKING:
@@ -22,22 +23,31 @@ def terminal(event: StreamEvent) -> bool:
 
 
 class Decoder:
-    """Chunks are canonical as they come, but for the names of reasoning."""
+    """Chunks are canonical as they come, but for the names of reasoning and of sources."""
 
     def __init__(self) -> None:
         self._details: dict[int, reasoning.Details] = {}
+        self._sources = Sources()
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
         if not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
             return []
+        self._sources.take(doc)
         return [doc | {"choices": [self._choice(choice) for choice in doc["choices"]]}]
 
     def _choice(self, choice: Json) -> Json:
-        details = self._details.setdefault(choice.get("index", 0), reasoning.Details())
+        index = choice.get("index", 0)
+        details = self._details.setdefault(index, reasoning.Details())
         delta = details.take(reasoning.canonical(choice.get("delta") or {}))
-        if choice.get("finish_reason") and (blocks := details.blocks()):
+        self._sources.said(index, delta)
+        if (delta.get("content") or delta.get("tool_calls")) and (blocks := details.signed()):
             delta = delta | {"reasoning_blocks": blocks}
+        if choice.get("finish_reason"):
+            if blocks := details.blocks():
+                delta = delta | {"reasoning_blocks": [*delta.get("reasoning_blocks", ()), *blocks]}
+            if notes := self._sources.notes(index):
+                delta = delta | {"annotations": notes}
         return choice | {"delta": delta}
 
     def close(self) -> list[Json]:
