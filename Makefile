@@ -5,7 +5,7 @@
 #   make PYTHON=/path/to/python3.13 test
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-openai2 check bench bench-peers format lock clean FORCE
+.PHONY: help demo test test-slow test-openai2 check bench bench-peers conformance format lock clean FORCE
 
 BIN := .venv/bin
 DEV := .venv/.stamp-dev
@@ -37,6 +37,9 @@ bench: $(DEV) ## measure, print tables, write build/bench.json (ARGS=--quick: ab
 bench-peers: $(DEV) ## install other gateways below build/peers (network), and measure beside them
 	@scripts/bench-peers
 	@$(BIN)/python -m bench --only sidecar --peers --date "$$(date +%F)" $(ARGS)
+
+conformance: $(DEV) ## every door, provider and feature: run, print, write into docs/providers.md
+	@$(BIN)/python -m tests.conformance $(ARGS)
 
 format: $(DEV) ## rewrite the sources in the project's format
 	@$(BIN)/ruff format

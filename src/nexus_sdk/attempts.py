@@ -190,7 +190,8 @@ def _opening(
         restoring=len(exchange.vault) > 0,
     )
     hide = hide_usage if prepared.hide_usage else None
-    pipe = StreamPipe(prepared.dialect, call.dialect, call.reply, enforcer, hide)
+    reply = call.reply(int(exchange.clock.now()))
+    pipe = StreamPipe(prepared.dialect, call.dialect, reply, enforcer, hide)
     if not (prepared.framing == call.framing == SSE):
         pipe.frame(prepared.framing, call.framing)
     return Opening(pipe)
@@ -208,7 +209,7 @@ def _judged(
         if isinstance(error, UpstreamFailed):
             kind = error.failure.kind if error.failure else "protocol"
             return Failure(kind, f"its stream began with an error: {error.message}"), None
-        if error is None and not opening.pipe.stopped:
+        if error is None and not (opening.pipe.stopped or opening.pipe.complete):
             return Failure("truncated", "its stream ended before it said anything"), None
     return answering.judged(reply, call, own=own)
 

@@ -54,7 +54,7 @@ def whole(exchange: Exchange, call: Call, sent: Sent, key: str | None) -> Flow[N
     try:
         if response.status < 300 and call.dialect is not None:
             usage = answering.usage_of(call, sent)
-            body, doc = answering.whole(call, sent)
+            body, doc = answering.whole(call, sent, int(exchange.clock.now()))
             complete = not caching.is_unfinished(doc)
         elif response.status < 300 and call.endpoint is not None:
             body, usage = _passed_on(exchange, sent)

@@ -106,7 +106,8 @@ class StreamPipe:
         if self.error is None or self._told:
             out += self._tail
         if self.error is not None and not self._told:
-            out += self._target.error_events(self.error, self._id)
+            told = self._target.error_events(self.error, self._id)
+            out += [self._renumber(event) for event in told]
         if self._reframer is not None:
             out = [*self._reframer.feed(out), *self._reframer.close()]
         return tuple(out)

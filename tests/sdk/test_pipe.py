@@ -473,3 +473,33 @@ def test_what_a_decoder_still_holds_at_the_end_goes_out_judged() -> None:
     out = running.end(Outcome())
     assert ends_well("anthropic", out)
     assert "I am [REDACTED:EMAIL], and fine. " in heard("anthropic", out).texts.values()
+
+
+def test_the_error_that_ends_a_stream_is_numbered_on() -> None:
+    running = pipe("openai_chat", "openai_responses")
+    out = running.feed(stream("openai_chat", *SAID)[:-60])
+    out += running.end(Outcome())
+    assert out[-1].name == "error"
+    numbers = [told.doc["sequence_number"] for told in out if isinstance(told.doc, dict)]
+    assert numbers == list(range(len(out)))
+
+
+def test_a_stream_that_says_all_at_its_end_is_whole_before_it_says_anything() -> None:
+    """Gemini's callers get a call in one piece, and Bedrock tells its counts after its end mark."""
+    running = pipe("bedrock", "gemini")
+    told = [
+        ("messageStart", {"role": "assistant"}),
+        (
+            "contentBlockStart",
+            {"contentBlockIndex": 0, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}},
+        ),
+        (
+            "contentBlockDelta",
+            {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{}"}}},
+        ),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "tool_use"}),
+    ]
+    assert running.feed(wire([event(name, doc) for name, doc in told])) == []
+    assert (running.complete, running.stopped) == (True, False)
+    assert b"functionCall" in wire(running.end(Outcome()))

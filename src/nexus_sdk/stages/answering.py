@@ -170,14 +170,15 @@ def _said(error: Json) -> str:
     return str(code)[:64] if isinstance(code, str | int) else "unnamed"
 
 
-def whole(call: Call, sent: Sent) -> tuple[bytes, Json]:
+def whole(call: Call, sent: Sent, now: int) -> tuple[bytes, Json]:
     """The answer's body for the caller, and its document as it was before policy changed its texts.
-    Raises Blocked, UpstreamFailed."""
+    `now`: seconds since the epoch, for an answer that does not say when it was made. Raises
+    Blocked, UpstreamFailed."""
     prepared, doc, body = sent.prepared, sent.doc, sent.response.body
     assert call.dialect is not None
     assert prepared.dialect is not None
     if prepared.dialect is not call.dialect:
-        doc = _translated(call, prepared.dialect, call.dialect, doc)
+        doc = _translated(call, prepared.dialect, doc, now)
         body = dumps(doc)
     return splice(body, sent.inspector.document(doc, call.dialect.text)), doc
 
@@ -202,9 +203,11 @@ def passed_on(sent: Sent) -> tuple[bytes, Json, str]:
     return body, None, f"unscanned: the answer is {kind[:64] or 'of no content type'}"
 
 
-def _translated(call: Call, source: Dialect, dialect: Dialect, doc: Json) -> Json:
+def _translated(call: Call, source: Dialect, doc: Json, now: int) -> Json:
+    dialect = call.dialect
+    assert dialect is not None
     try:
-        return dialect.encode_response(source.decode_response(doc), call.reply)
+        return dialect.encode_response(source.decode_response(doc), call.reply(now))
     except (Malformed, *MISSHAPEN) as err:
         said = err.message if isinstance(err, Malformed) else type(err).__name__
         reason = f"its answer cannot be translated from {source.name}: {said}"

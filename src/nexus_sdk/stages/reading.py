@@ -55,13 +55,13 @@ class Call:
         """An estimate, rounded up."""
         return estimates.tokens(self.input_chars)
 
-    @property
-    def reply(self) -> Reply:
-        """What an answer in the caller's dialect needs of this call."""
+    def reply(self, now: int) -> Reply:
+        """What an answer in the caller's dialect needs of this call. `now`: Unix seconds."""
         request, facts = self.request, self.facts
         if not self.kept_as:
-            return Reply(self.doc, request.id, facts.model)
-        return Reply(self.doc | {"store": True}, request.id, facts.model, kept_as=self.kept_as)
+            return Reply(self.doc, request.id, facts.model, now)
+        doc = self.doc | {"store": True}
+        return Reply(doc, request.id, facts.model, now, kept_as=self.kept_as)
 
     def edited(self, edits: Mapping[Path, Json]) -> Call:
         """This call with some of its values replaced and every other byte kept."""

@@ -106,21 +106,28 @@ def sent(
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
 def test_an_answer_is_judged_in_the_caller_s_dialect(source: str, target: str) -> None:
-    body, _ = answering.whole(call(target), sent(source, dumps(ANSWERS[source])))
+    body, _ = answering.whole(call(target), sent(source, dumps(ANSWERS[source])), 9)
     assert EMAIL.encode() not in body
     assert b"I am [REDACTED:EMAIL]" in body
     assert DIALECTS[target].usage(orjson.loads(body)) == Usage(3, 4)
 
 
+def test_an_answer_without_a_date_is_of_now() -> None:
+    body, _ = answering.whole(call(), sent("anthropic", dumps(ANSWERS["anthropic"])), 1_767_225_600)
+    assert orjson.loads(body)["created"] == 1_767_225_600
+
+
 def test_what_policy_does_not_touch_is_answered_byte_for_byte() -> None:
     body = dumps(ANSWERS["openai_chat"]).replace(EMAIL.encode(), b"bob").replace(b":", b" : ")
-    assert answering.whole(call(), sent("openai_chat", body)) == (body, orjson.loads(body))
+    assert answering.whole(call(), sent("openai_chat", body), 9) == (body, orjson.loads(body))
 
 
 def test_a_blocked_answer_is_refused() -> None:
     blocking = effective(hook({"pii.email": "block"}))
     with pytest.raises(Blocked):
-        answering.whole(call(), sent("openai_chat", dumps(ANSWERS["openai_chat"]), rules=blocking))
+        answering.whole(
+            call(), sent("openai_chat", dumps(ANSWERS["openai_chat"]), rules=blocking), 9
+        )
 
 
 @pytest.mark.parametrize("source", ANSWERS)
@@ -167,7 +174,7 @@ def test_an_answer_of_any_shape_is_told_or_is_the_upstream_s_fault(
     told = sent(source, dumps(doc))
     assert answering.usage_of(call(target), told).output >= 0
     with suppress(UpstreamFailed):
-        body, _ = answering.whole(call(target), told)
+        body, _ = answering.whole(call(target), told, 9)
         assert orjson.loads(body)
 
 

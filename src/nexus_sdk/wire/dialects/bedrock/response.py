@@ -154,7 +154,8 @@ def own_usage(told: Json) -> Json:
         "outputTokens": read.output,
         "totalTokens": read.input + read.output,
     }
-    if details := told.get("prompt_tokens_details"):
+    details = told.get("prompt_tokens_details") or {}
+    if details or read.cache_read or read.cache_write:
         out["cacheReadInputTokens"] = read.cache_read
         if read.cache_write or "cache_write_tokens" in details:
             out["cacheWriteInputTokens"] = written

@@ -183,7 +183,7 @@ def own_usage(told: Json) -> Json:
     read = counts.read(told) or Usage()
     tokens = {"input_tokens": read.input, "output_tokens": read.output}
     out: Json = {"billed_units": told.get("billed_units") or tokens, "tokens": tokens}
-    if told.get("prompt_tokens_details"):
+    if told.get("prompt_tokens_details") or read.cache_read:
         out["cached_tokens"] = read.cache_read
     gone = counts.CANONICAL_NAMES | {"billed_units"}
     return out | counts.extras(told, gone)

@@ -97,8 +97,9 @@ class Encoder:
         for key, tell in self._MEMBERS.items():
             if value := delta.get(key):
                 tell(self, value)
-        if text := delta.get("content"):
-            self._say(text, (choice.get("logprobs") or {}).get("content") or [])
+        text, tokens = delta.get("content"), (choice.get("logprobs") or {}).get("content") or []
+        if text or tokens:
+            self._say(text or "", tokens)
         for told in delta.get("annotations") or ():
             self._cite(told)
         for piece in delta.get("tool_calls") or ():

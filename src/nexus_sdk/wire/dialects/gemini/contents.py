@@ -62,7 +62,7 @@ def _model(told: list[Json], place: int, path: str) -> Json:
         if "functionCall" in part and not (part["functionCall"] or {}).get("name"):
             param = f"{path}.parts.{i}.functionCall.name"
             raise Malformed(f"{param} is missing", param=param)
-    return {"role": "assistant"} | model_turn.message(told, f"turn {place}")
+    return {"role": "assistant"} | model_turn.message(told, f"turn {place}", sent_back=True)
 
 
 def _user(told: list[Json], path: str, calls: Calls) -> list[Json]:

@@ -38,11 +38,13 @@ def made_id(seed: str, place: int, call: Json) -> str:
 
 class ModelTurn:
     """Takes parts, gives deltas. `seed` tells this turn from others. `joins`: thoughts that follow
-    each other are pieces of one, as on a stream."""
+    each other are pieces of one, as on a stream. `sent_back`: unsigned ones read on without an
+    empty line, since a client sends the pieces of a stream back as parts."""
 
-    def __init__(self, seed: str, *, joins: bool = False) -> None:
+    def __init__(self, seed: str, *, joins: bool = False, sent_back: bool = False) -> None:
         self._seed = seed
         self._joins = joins
+        self._sent_back = sent_back
         self._placing = Placing()
         self._thought = ""
         self._thinking = False
@@ -70,10 +72,11 @@ class ModelTurn:
     def _think(self, part: Json) -> list[Json]:
         text, signature = part["text"], part.get("thoughtSignature") or ""
         out: list[Json] = []
+        follows = self._thinking and self._sent_back
         if self._thinking and not self._joins:
             out += self._end_thought(None)
         if text:
-            lead = "\n\n" if self._thoughts and not self._thought else ""
+            lead = "\n\n" if self._thoughts and not self._thought and not follows else ""
             out.append({"reasoning_content": lead + text})
         self._thinking = True
         self._thought += text
@@ -152,10 +155,10 @@ def joined(parts: list[Json]) -> list[Json]:
     return out + run
 
 
-def message(parts: list[Json], seed: str) -> Json:
+def message(parts: list[Json], seed: str, *, sent_back: bool = False) -> Json:
     """A whole turn as the members of a canonical message, `content` a list of text parts or
-    None."""
-    turn = ModelTurn(seed)
+    None. `sent_back`: a client's, not the upstream's."""
+    turn = ModelTurn(seed, sent_back=sent_back)
     told: Json = {"content": []}
     for part in joined(parts):
         for delta in turn.take(part):

@@ -87,6 +87,7 @@ class Details:
 
     def __init__(self) -> None:
         self._whole: dict[int, Json] = {}
+        self._given = 0
 
     def take(self, delta: Json) -> Json:
         """The delta less its details, which are kept."""
@@ -99,8 +100,24 @@ class Details:
                 known[key] = known.get(key, "") + value if joins else value or known.get(key)
         return without(delta, {"reasoning_details"})
 
+    def signed(self) -> list[Json]:
+        """The blocks at the front that are whole because their signature has come: they go before
+        the text or the call that they led to."""
+        ready: list[int] = []
+        for index in sorted(self._whole):
+            if not self._whole[index].keys() & {"signature", "data"}:
+                break
+            ready.append(index)
+        return self._give(ready)
+
     def blocks(self) -> list[Json]:
-        """The whole details, as a chunk's `reasoning_blocks`."""
-        whole = [self._whole[index] for index in sorted(self._whole)]
-        self._whole = {}
-        return [{"index": place} | entry("openai_chat", block) for place, block in enumerate(whole)]
+        """The rest of the details, as a chunk's `reasoning_blocks`."""
+        return self._give(sorted(self._whole))
+
+    def _give(self, indexes: list[int]) -> list[Json]:
+        whole = [self._whole.pop(index) for index in indexes]
+        first, self._given = self._given, self._given + len(whole)
+        return [
+            {"index": place} | entry("openai_chat", block)
+            for place, block in enumerate(whole, first)
+        ]

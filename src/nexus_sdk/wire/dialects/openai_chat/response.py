@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.wire import counts, natives
 from nexus_sdk.wire.canonical import without
-from nexus_sdk.wire.dialects.openai_chat import reasoning
+from nexus_sdk.wire.dialects.openai_chat import reasoning, sources
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Usage
@@ -20,15 +20,16 @@ def decode(doc: Json) -> Json:
     answer."""
     if not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
         raise UpstreamFailed("the upstream's answer is no chat completion: it has no choices")
-    return doc | {"choices": [_choice(choice) for choice in doc["choices"]]}
+    cited = sources.told(doc)
+    return doc | {"choices": [_choice(choice, cited) for choice in doc["choices"]]}
 
 
-def _choice(choice: Json) -> Json:
+def _choice(choice: Json, cited: list[Json]) -> Json:
     told = choice.get("message") or {}
     message = reasoning.details(reasoning.canonical(told))
     if message is not told:
         message = reasoning.spelled(message, told)
-    return choice | {"message": message}
+    return choice | {"message": sources.annotated(message, cited)}
 
 
 def encode(chat: Json, reply: Reply) -> Json:

@@ -8,6 +8,7 @@ from nexus_sdk.wire import failures, natives
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import event
 from nexus_sdk.wire.dialects.openai_chat import reasoning
+from nexus_sdk.wire.dialects.openai_chat.sources import Sources
 from nexus_sdk.wire.sse import StreamEvent
 
 if TYPE_CHECKING:
@@ -23,24 +24,35 @@ def terminal(event: StreamEvent) -> bool:
 
 
 class Decoder:
-    """Chunks are canonical as they come, but for the names of reasoning."""
+    """Chunks are canonical as they come, but for the names of reasoning and of sources."""
 
     def __init__(self) -> None:
         self._details: dict[int, reasoning.Details] = {}
+        self._sources = Sources()
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
         if not isinstance(doc, dict) or not isinstance(doc.get("choices"), list):
             return []
+        self._sources.take(doc)
         return [doc | {"choices": [self._choice(choice) for choice in doc["choices"]]}]
 
     def _choice(self, choice: Json) -> Json:
-        details = self._details.setdefault(choice.get("index", 0), reasoning.Details())
+        index = choice.get("index", 0)
+        details = self._details.setdefault(index, reasoning.Details())
         told = choice.get("delta") or {}
         delta = details.take(reasoning.canonical(told))
         if delta is not told:
             delta = reasoning.spelled(delta, told)
-        if choice.get("finish_reason") and (blocks := details.blocks()):
+        self._sources.said(index, delta)
+        blocks: list[Json] = []
+        if delta.get("content") or delta.get("tool_calls"):
+            blocks += details.signed()
+        if choice.get("finish_reason"):
+            blocks += details.blocks()
+            if notes := self._sources.notes(index):
+                delta = delta | {"annotations": notes}
+        if blocks:
             own = {"native": {"origin": "openai_chat", "form": {}}}
             delta = own | delta | {"reasoning_blocks": blocks}
         return choice | {"delta": delta}

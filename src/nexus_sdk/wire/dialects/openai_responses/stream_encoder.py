@@ -111,8 +111,9 @@ class Encoder:
         for key, tell in self._MEMBERS.items():
             if value := delta.get(key):
                 tell(self, value)
-        if text := delta.get("content"):
-            logprobs = (choice.get("logprobs") or {}).get("content") or []
+        text, logprobs = delta.get("content"), (choice.get("logprobs") or {}).get("content") or []
+        if text or logprobs:
+            text = text or ""
             self._message().text(text, logprobs, self._length)
             self._length += len(text)
         if text := delta.get("refusal"):
