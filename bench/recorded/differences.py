@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 ABSENT = "(absent)"
-_PLACES = re.compile(r"(?<=\.)\d+(?=\.|$)")
+_PLACES = re.compile(r"(?<=\.)\d+(?=[.:]|$)|(?<=properties\.)[^.:]+")
 
 
 class Difference(NamedTuple):
@@ -36,5 +36,6 @@ def differences(before: Json, after: Json, path: str = "") -> Iterator[Differenc
 
 
 def general(path: str) -> str:
-    """The address without the places in lists, so that like ones count as one."""
+    """The address without places in lists and names in schemas, so that like ones count as
+    one."""
     return _PLACES.sub("*", path)

@@ -243,6 +243,7 @@ def test_differences(before: Any, after: Any, found: list[Difference]) -> None:
 
 def test_places_in_lists_are_one() -> None:
     assert general("messages.3.content.0.text") == "messages.*.content.*.text"
+    assert general("messages.3: a.properties.city: x->y") == "messages.*: a.properties.*: x->y"
 
 
 def test_null_in_a_users_own_data_is_a_value() -> None:
