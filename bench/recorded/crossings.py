@@ -79,6 +79,9 @@ def _missing(said: Iterable[Fact], body: Json, back: Json, report: Report) -> li
     texts = _Texts(body)
     told = [loss.param for loss in report.drops + report.omissions]
     told += [one.replace("reasoning_blocks", "reasoning_content") for one in told]
+    if any(one.startswith("tools.") for one in told):
+        # Without the tool there is no choice of it.
+        told.append("tool_choice")
     if "reasoning" in told:
         told.append("reasoning_effort")
     if any(change.startswith("tool_choice") for change in report.changes):
@@ -88,7 +91,7 @@ def _missing(said: Iterable[Fact], body: Json, back: Json, report: Report) -> li
     return [
         fact
         for fact in said
-        if not _is_kept(fact, texts, back)
+        if not _is_kept(fact, texts, body, back)
         and not any(_covers(address, fact.address) for address in (*told, *changed))
     ]
 
@@ -117,18 +120,20 @@ def _bare(text: str) -> str:
     return "".join(text.replace("\\", "").split())
 
 
-def _is_kept(fact: Fact, texts: _Texts, back: Json) -> bool:
+def _is_kept(fact: Fact, texts: _Texts, body: Json, back: Json) -> bool:
     if fact.kind == "said":
         return texts.hold(fact.value) or _is_held_as_json(fact.value, texts)
     if fact.kind == "known":
         return texts.hold(fact.address.rpartition(".")[2]) or _is_known(fact, back)
     if _NEUTRAL.get(fact.address, _NONE) == fact.value:
         return True
+    if body.get(fact.address) == fact.value:
+        return True
     name = SAME_NAME.get(fact.address, fact.address)
     for key in (fact.address, name):
         if key in back and plain(key, back[key], back) == fact.value:
             return True
-    return False
+    return name in {"safety_identifier", "user"} and texts.hold(fact.value)
 
 
 def _is_held_as_json(text: str, texts: _Texts) -> bool:
@@ -150,6 +155,10 @@ _NEUTRAL: dict[str, Json] = {
     "presence_penalty": 0,
     "frequency_penalty": 0,
     "stop": [],
+    "parallel_tool_calls": True,
+    "safety_mode": "CONTEXTUAL",
+    "raw_prompting": False,
+    "service_tier": "auto",
 }
 """Settings that ask for what would be done anyway."""
 
@@ -203,7 +212,8 @@ def _compared(chat: Json, back: Json, body: Json) -> Crossing:
     for fact in of_message("message", without(message, {"reasoning_blocks", "provider_blocks"})):
         if not texts.hold(str(fact.value)):
             _tell(out, fact.address)
-    if _finish(choice) != _finish(other):
+    refused = {"content_filter"} if message.get("refusal") else set()
+    if _finish(other) not in {_finish(choice)} | refused:
         _tell(out, "finish_reason")
     told = [key for key in _BESIDE if choice.get(key) and not other.get(key)]
     if message.get("annotations") and not again_message.get("annotations"):
@@ -243,8 +253,10 @@ def _same_blocks(before: Json, after: Json) -> bool:
 def _finish(choice: Json) -> str:
     """Some call tools and say `stop`, or use their own tools and say `tool_calls`."""
     reason = choice.get("finish_reason") or "stop"
-    if reason in {"stop", "tool_calls"}:
-        return "tool_calls" if choice["message"].get("tool_calls") else "stop"
+    if reason in {"stop", "tool_calls", "function_call"}:
+        message = choice["message"]
+        called = message.get("tool_calls") or message.get("function_call")
+        return "tool_calls" if called else "stop"
     return str(reason)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.json import Json
 
 SAME_NAME = {"max_tokens": "max_completion_tokens"}
+_NAMES = ({"type", "id"}, {"type", "call_id"})
 _NOT_SETTINGS = frozenset({
     "messages", "tools", "model", "stream", "stream_options", "provider_options", "documents",
 })  # fmt: skip
@@ -56,7 +57,9 @@ def plain(key: str, value: Json, chat: Json) -> Json:
     if key == "tool_choice" and isinstance(value, dict) and value["type"] == "allowed_tools":
         allowed = value["allowed_tools"]
         return allowed["mode"] if len(allowed["tools"]) == len(chat.get("tools") or ()) else value
-    return value
+    if key == "tool_choice" and isinstance(value, dict) and len(chat.get("tools") or ()) == 1:
+        return "required"
+    return [value] if key == "stop" and isinstance(value, str) else value
 
 
 def _tool(path: str, tool: Json) -> Iterator[Fact]:
@@ -93,6 +96,8 @@ def of_message(path: str, message: Json) -> Iterator[Fact]:
         yield Fact(f"{here}.input", body.get("input") or "")
     for field in ("reasoning_blocks", "provider_blocks"):
         for entry in message.get(field) or ():
+            if entry["block"].keys() in _NAMES:
+                continue  # An id that nobody else knows, or the place of a call.
             yield Fact(f"{path}.{field}", orjson.dumps(entry["block"]).decode())
     if message.get("is_error"):
         yield Fact(f"{path}.is_error", value=True, kind="known")

@@ -28,7 +28,7 @@ def anthropic_events(events: Json) -> Json:
             called = begun["type"] == "tool_use" and delta["type"] == "input_json_delta"
             if not called and delta["type"] not in _PIECEWISE:
                 _take(begun, delta)
-            elif any(value for key, value in delta.items() if key != "type"):
+            elif any(value not in {"", "{}"} for key, value in delta.items() if key != "type"):
                 out.append([name, doc])
         elif name != "ping":
             out.append([name, doc])
@@ -50,6 +50,20 @@ def _whole(entry: Json) -> Json:
         block["input"] = orjson.loads(block["partial_json"])
     block.pop("partial_json", None)
     return entry
+
+
+def bedrock_events(events: Json) -> Json:
+    """The pieces of a tool's input joined; a call without arguments may be told as `{}`."""
+    out: list[Json] = []
+    for name, doc in events:
+        told = ((doc.get("delta") or {}).get("toolUse") or {}).get("input")
+        if told is None:
+            out.append([name, doc])
+        elif out[-1][0] == "input":
+            out[-1][1] += told
+        else:
+            out.append(["input", told])
+    return [one for one in out if one[1] not in ("", "{}")]
 
 
 def gemini_events(events: Json) -> Json:

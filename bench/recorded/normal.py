@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from bench.recorded.folding import anthropic_events, gemini_events
-from nexus_sdk.wire.canonical import without
+from bench.recorded.folding import anthropic_events, bedrock_events, gemini_events
+from nexus_sdk.wire.canonical import modern, without
 from nexus_sdk.wire.dialects.gemini import schema
 from nexus_sdk.wire.dialects.gemini.sealing import standard
 from nexus_sdk.wire.dialects.gemini.spelling import camel, listed
@@ -128,11 +128,15 @@ def _item(item: Json) -> Json:
 
 
 def _said(doc: Json) -> Json:
-    return _drop(doc, instructions="", tools=[], text={"format": {"type": "text"}})
+    said = {"instructions": "", "tools": [], "truncation": "disabled"}
+    return _drop(doc, **said, text={"format": {"type": "text"}})
 
 
 def _store_untold(doc: Json) -> Json:
     return doc | {"store": bool(doc.get("store"))}
+
+
+_USUAL = frozenset({"completed", "in_progress"})
 
 
 def _counted(doc: Json) -> Json:
@@ -156,10 +160,20 @@ def _output(doc: Json) -> Json:
         if kind == "output_text":
             return _drop(node, logprobs=[], annotations=[])
         if kind in {"message", "function_call", "custom_tool_call"}:
-            return _drop(node, status="completed")
+            return without(node, {"status"}) if node.get("status") in _USUAL else node
         return node
 
     return _counted(_each(doc, change))
+
+
+def _unnamed(events: Json) -> Json:
+    """Azure sends chunks of its filter without an id, and one that holds nothing."""
+    return [[name, without(doc, {"id", "model", "created"})] for name, doc in events]
+
+
+def _users(doc: Json) -> Json:
+    told = [{"role": "user"} | content for content in listed(doc.get("contents"))]
+    return doc | {"contents": told}
 
 
 def _unpadded(events: Json) -> Json:
@@ -209,8 +223,8 @@ RULES = (
          lambda doc: _drop(doc, generationConfig={})),
     Rule("a message of one text may be a mere string, and names neither type nor status; a first "
          "system message is `instructions`", "request", _RESPONSES, _input_items),
-    Rule("empty `instructions`, `tools`, and `text.format` of text say nothing",
-         "request", _RESPONSES, _said),
+    Rule("empty `instructions` and `tools`, `text.format` of text and `truncation` disabled say "
+         "nothing", "request", _RESPONSES, _said),
     Rule("`store` is always told: what is not said to be kept is not kept", "request", _RESPONSES,
          _store_untold),
     Rule("a function that does not say `strict` is told as it is", "request", _RESPONSES,
@@ -230,7 +244,14 @@ RULES = (
     Rule("the last event repeats the items; ciphertext and id of reasoning are those of its end",
          "events", _RESPONSES, _sealed_once),
     Rule("pings tell nothing; the pieces of a server tool's input and of a signature are one; "
-         "citations are told at the end of their text", "events", ("anthropic",), anthropic_events),
+         "citations are told at the end of their text; a call without arguments may be told as "
+         "`{}`", "events", ("anthropic",), anthropic_events),
+    Rule("the pieces of a tool's input are one; a call without arguments may be told as `{}`",
+         "events", ("bedrock",), bedrock_events),
+    Rule("a chunk without a name of its own is told with the answer's", "events", ("openai_chat",),
+         _unnamed),
+    Rule("the former `functions` are read as `tools`", "request", ("openai_chat",), modern),
+    Rule("contents without a role are the user's", "request", ("gemini",), _users),
     Rule("parts are told one by one, and reason and counts at the end", "events", ("gemini",),
          gemini_events),
 )  # fmt: skip

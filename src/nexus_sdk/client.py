@@ -16,6 +16,7 @@ from openai.resources.chat import AsyncChat, AsyncCompletions, Chat, Completions
 from openai.resources.responses import AsyncResponses, Responses
 
 from nexus_sdk.drivers.own_client import AsyncOwnClient, SyncOwnClient
+from nexus_sdk.errors import NotAllowed
 from nexus_sdk.fastpath import FastPath
 from nexus_sdk.model import Answer
 from nexus_sdk.nexus import Nexus
@@ -334,12 +335,23 @@ class _AsyncChat(AsyncChat):
         return _AsyncCompletions(self._client)
 
 
+def _past_the_policy() -> NotAllowed:
+    """The stock client opens its WebSocket itself: nothing on it would come through here."""
+    return NotAllowed(
+        "responses.connect opens a WebSocket that goes past the policy; use responses.create",
+        code="ungoverned_connection",
+    )
+
+
 class _Responses(Responses):
     if not TYPE_CHECKING:
 
         @wraps(Responses.create)
         def create(self, **given):
             return self._client._create("responses", super().create, given)
+
+        def connect(self, *_given, **_options):
+            raise _past_the_policy()
 
 
 class _AsyncResponses(AsyncResponses):
@@ -348,6 +360,9 @@ class _AsyncResponses(AsyncResponses):
         @wraps(AsyncResponses.create)
         async def create(self, **given):
             return await self._client._create("responses", super().create, given)
+
+        def connect(self, *_given, **_options):
+            raise _past_the_policy()
 
 
 class _Embeddings(Embeddings):

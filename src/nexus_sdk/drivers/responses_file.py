@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import weakref
 from collections import OrderedDict
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -83,6 +84,8 @@ class FileResponses:
             self._db = _opened(file)
         except (OSError, sqlite3.Error) as err:
             raise BadSettings(f"{file}: kept answers cannot be opened: {err}") from err
+        # Whoever only looks at what is in force never closes it.
+        self._closed = weakref.finalize(self, self._db.close)
         self.bound(max_bytes)
 
     def recall(self, owner: str, response_id: str, *, chain: bool = False) -> tuple[Kept, ...]:
@@ -141,7 +144,7 @@ class FileResponses:
 
     def close(self) -> None:
         with self._lock:
-            self._db.close()
+            self._closed()
 
     def _found(self, owner: str, response_id: str) -> Kept | None:
         row = self._db.execute(

@@ -148,9 +148,9 @@ class Placing:
 
 def stranded(message: Json, origin: str) -> bool:
     """Whether another dialect's items stand in `provider_blocks`, beyond the mere names of its
-    messages."""
+    messages and the places of its calls."""
     told = foreign(message, "provider_blocks", origin)
-    return any(entry["block"].get("type") != "message" for entry in told)
+    return any(entry["block"].get("type") not in {"message", "call"} for entry in told)
 
 
 def tell_file_extras(part: Json, path: str, report: Report) -> None:

@@ -20,17 +20,29 @@ def settled(chat: Json, origin: str, report: Report) -> tuple[Json, Json]:
         chat = grounding.spread(chat, report)
     if origin != "gemini":
         chat = without_geminis(chat, report)
-    _tell_names(chat, origin, report)
+    for place, message in enumerate(chat["messages"]):
+        if message["role"] == "assistant":
+            _tell_labels(message, f"messages.{place}", origin, report)
     return natives.own(chat, origin, report)
 
 
-def _tell_names(chat: Json, origin: str, report: Report) -> None:
-    """What another vendor's message is labelled with, beyond an id that only it knows."""
-    for place, message in enumerate(chat["messages"]):
-        for entry in message.get("provider_blocks") or ():
-            block = entry["block"]
-            labels = block.keys() - {"type", "id"} if block.get("type") == "message" else ()
-            if labels and entry["origin"] != origin:
+_CITELESS = frozenset({"openai_responses", "gemini", "cohere"})
+"""Dialects whose encoders make one text of a former answer's parts: their citations are told
+here."""
+
+
+def _tell_labels(message: Json, path: str, origin: str, report: Report) -> None:
+    """What another vendor labelled its answer with, beyond an id that only it knows."""
+    for entry in message.get("provider_blocks") or ():
+        block = entry["block"]
+        labels = block.keys() - {"type", "id"} if block.get("type") == "message" else ()
+        if labels and entry["origin"] != origin:
+            report.omitted(f"{path}.provider_blocks", "the labels of a message stay with it")
+    content = message.get("content")
+    if origin in _CITELESS and type(content) is list:
+        for place, part in enumerate(content):
+            if part.get("citations"):
                 report.omitted(
-                    f"messages.{place}.provider_blocks", "the labels of a message stay with it"
+                    f"{path}.content.{place}.citations",
+                    "the citations of another vendor stay with it",
                 )

@@ -10,6 +10,7 @@ import pytest
 from tests.sdk.client.conftest import MAIL
 
 import nexus_sdk
+from nexus_sdk.errors import NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,3 +106,10 @@ def test_an_upstream_of_the_application_s_own_is_asked_itself(
     with pytest.raises(openai.NotFoundError):  # the model server has none of these
         client.responses.retrieve(made.id)
     assert upstream.requests[-1].target == f"/v1/responses/{made.id}"
+
+
+@pytest.mark.parametrize("made", [nexus_sdk.OpenAI, nexus_sdk.AsyncOpenAI])
+def test_no_socket_goes_past_the_policy(made: Any, nexus: nexus_sdk.Nexus) -> None:
+    client = made(api_key="k", nexus=nexus)
+    with pytest.raises(NotAllowed, match=r"use responses\.create"):
+        client.responses.connect()

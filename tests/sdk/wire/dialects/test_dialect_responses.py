@@ -308,3 +308,64 @@ def test_counts_of_every_kind_go_round() -> None:
 def test_embeddings_take_texts_and_tokens_alone_and_in_lists() -> None:
     for given in ("hi", ["hi", "ho"], [1, 2], [[1], [2]]):
         DIALECTS["openai_embeddings"].read({"model": "m", "input": given})
+
+
+def test_calls_between_reasoning_keep_their_places_whole_and_streamed() -> None:
+    thoughts = [
+        {"type": "reasoning", "id": f"rs_{i}", "summary": [], "encrypted_content": f"Z{i}"}
+        for i in range(2)
+    ]
+    calls = [
+        {
+            "type": "function_call",
+            "id": f"fc_{i}",
+            "call_id": f"call_{i}",
+            "name": "look",
+            "arguments": "{}",
+            "status": "completed",
+        }
+        for i in range(2)
+    ]
+    output = [thoughts[0], calls[0], thoughts[1], calls[1]]
+    doc = {"id": "r", "model": "m", "status": "completed", "output": output}
+    spoken = DIALECTS["openai_responses"]
+    assert spoken.encode_response(spoken.decode_response(doc), golden.reply())["output"] == output
+    events = [
+        {"type": f"response.output_item.{when}", "output_index": place, "item": item}
+        for place, item in enumerate(output)
+        for when in ("added", "done")
+    ]
+    end = {"type": "response.completed", "response": doc}
+    told = golden.chunks("openai_responses", responses_events(*events, end))
+    for chat in (spoken.decode_response(doc), golden.merged(told)):
+        message = chat["choices"][0]["message"]
+        for client in ("openai_chat", "openai_responses"):
+            shown = DIALECTS[client].encode_response(chat, golden.reply())
+            turn = shown["output"] if client == "openai_responses" else [message]
+            history = {"model": "m", "input": turn, "messages": turn}
+            body, report = asked("openai_responses", DIALECTS[client].decode_request(history))
+            kept = [item for item in body["input"] if item["type"] != "message"]
+            assert [item["id"] for item in kept] == ["rs_0", "fc_0", "rs_1", "fc_1"]
+            assert report.drops == ()
+        other, report = asked("anthropic", {"messages": [*USER, message, *USER]})
+        assert report.drops == ()
+        assert len(other["messages"][1]["content"]) == 2
+
+
+def test_a_resolution_of_an_image_reaches_gemini_again() -> None:
+    part = {
+        "inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="},
+        "mediaResolution": {"level": "MEDIA_RESOLUTION_HIGH"},
+    }
+    chat = DIALECTS["gemini"].decode_request({"contents": [{"role": "user", "parts": [part]}]})
+    assert chat["messages"][0]["content"][0]["image_url"]["detail"] == "high"
+    body, _ = asked("gemini", chat | {"model": "gemini-3-pro"})
+    assert body["contents"][0]["parts"] == [part]
+
+
+def test_the_citations_of_a_former_answer_are_told_where_they_stay_behind() -> None:
+    cited = {"type": "text", "text": "So.", "citations": [{"type": "char_location"}]}
+    messages = [*USER, {"role": "assistant", "content": [cited]}, *USER]
+    for target in ("openai_responses", "gemini", "cohere"):
+        _, report = asked(target, {"messages": messages})
+        assert "messages.1.content.0.citations" in [loss.param for loss in report.omissions]

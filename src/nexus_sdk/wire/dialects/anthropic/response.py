@@ -44,7 +44,9 @@ def decode(doc: Json) -> Json:
         "model": doc.get("model", ""),
         "choices": [choice],
     }
-    return chat | {"usage": canonical_usage(doc.get("usage") or {})} | without(doc, _OWN)
+    newer = doc.get("stop_reason") not in {None, *FINISH, *FINISH_FINER}
+    own = natives.answer(NAME, {"stop_reason": doc["stop_reason"]}) if newer else {}
+    return chat | {"usage": canonical_usage(doc.get("usage") or {})} | without(doc, _OWN) | own
 
 
 def annotate(parts: list[Json], place: int = 0) -> list[Json]:
@@ -106,7 +108,8 @@ def encode(chat: Json, reply: Reply) -> Json:
     called = any(block["type"] == "tool_use" for block in content)
     counted = {"usage": own_usage(chat.get("usage") or {})}
     stopped = stop(choice, called=called, refused=bool(message.get("refusal")))
-    return head | stopped | counted | without(chat, _CANONICAL)
+    own = natives.own_answer(chat, NAME) or {}
+    return head | stopped | counted | without(chat, _CANONICAL) | own
 
 
 def usage(doc: Json) -> Usage | None:

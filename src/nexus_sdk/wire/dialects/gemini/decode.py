@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed
-from nexus_sdk.wire import shape
+from nexus_sdk.wire import natives, shape
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialect import Facts
 from nexus_sdk.wire.dialects.gemini import contents, schema
@@ -14,9 +14,11 @@ from nexus_sdk.wire.dialects.gemini.words import (
     CONFIG,
     DEFAULT_SCHEMA_NAME,
     FIELDS,
+    FORMAT,
     FREE,
     KNOWN,
     MODES,
+    NAME,
     PART,
     RENAMES,
     TIERS,
@@ -87,7 +89,10 @@ def request(doc: Json) -> Json:
     if told.get("tools") is not None:
         chat["tools"] = [one for tool in listed(told["tools"]) for one in _tools(tool)]
     chat |= _tool_config(told.get("toolConfig") or {})
-    chat |= _config(told.get("generationConfig") or {})
+    config = told.get("generationConfig") or {}
+    chat |= _config(config)
+    if "response_format" in chat:
+        chat[natives.OPTIONS] = [_as_given(config)]
     if (tier := told.get("serviceTier")) is not None:
         chat["service_tier"] = TIERS.get(str(tier).lower(), tier)
     return chat
@@ -168,6 +173,15 @@ def _format(config: Json) -> tuple[Json, Json]:
         return {"response_format": {"type": "json_object"}}, {}
     named = {"name": DEFAULT_SCHEMA_NAME, "strict": True, "schema": given}
     return {"response_format": {"type": "json_schema", "json_schema": named}}, {}
+
+
+def _as_given(config: Json) -> Json:
+    """The format of the answer as it was asked for: on its way back to Gemini it stays so, be its
+    schema in OpenAPI's words or with keywords that Gemini passes over."""
+    given = {key: config[key] for key in _FORMATS if key in config}
+    return {
+        "origin": NAME, "name": FORMAT, "value": given, "lost": [], "covers": ["response_format"],
+    }  # fmt: skip
 
 
 def _thinking(told: Json) -> Json:

@@ -9,7 +9,7 @@ from nexus_sdk.wire.canonical import modern, tool_kind, without
 from nexus_sdk.wire.dialect import inverted
 from nexus_sdk.wire.dialects.gemini import options, schema, turns
 from nexus_sdk.wire.dialects.gemini.rejoin import rejoined
-from nexus_sdk.wire.dialects.gemini.words import BUILT_IN, DECLARATION, MODES, TIERS
+from nexus_sdk.wire.dialects.gemini.words import BUILT_IN, DECLARATION, FORMAT, MODES, TIERS
 
 if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
@@ -54,7 +54,7 @@ _DONE_ELSEWHERE = frozenset({
 
 
 def request(chat: Json, report: Report) -> Json:
-    chat, _ = foreign.settled(modern(chat), "gemini", report)
+    chat, own = foreign.settled(modern(chat), "gemini", report)
     given = {key: value for key, value in chat.items() if value is not None}
     for tell, table in ((report.dropped, _FEATURES), (report.omitted, _HINTS)):
         for key, reason in table.items():
@@ -66,7 +66,8 @@ def request(chat: Json, report: Report) -> Json:
     tools = _tools(given, report)
     callable_ = any("functionDeclarations" in tool for tool in tools.get("tools") or ())
     body |= tools | _choice(given, report, callable_=callable_) | _tier(given, report)
-    return body | options.config(given, report) | without(given, _DONE_ELSEWHERE)
+    config = options.config(given, report, own.get(FORMAT) or {})
+    return body | config | without(given, _DONE_ELSEWHERE)
 
 
 def _conversation(chat: Json, report: Report) -> tuple[list[Json], list[Json]]:

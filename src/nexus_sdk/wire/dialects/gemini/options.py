@@ -28,8 +28,9 @@ USED = frozenset({
 """Canonical members that this module translates."""
 
 
-def config(chat: Json, report: Report) -> Json:
-    """`generationConfig`, as a member of the body where it holds anything."""
+def config(chat: Json, report: Report, given: Json) -> Json:
+    """`generationConfig`, as a member of the body where it holds anything. `given`: the members of
+    the answer's format, where the request came in this dialect."""
     out = dict(chat.get("generationConfig") or {})
     out |= {_NAMES[key]: value for key, value in chat.items() if key in _NAMES}
     if isinstance(out.get("stopSequences"), str):
@@ -39,7 +40,7 @@ def config(chat: Json, report: Report) -> Json:
     if out.get("responseLogprobs") is False:
         out = {key: out[key] for key in out if key not in {"responseLogprobs", "logprobs"}}
     out |= _modalities(chat.get("modalities"), report)
-    out |= _format(chat.get("response_format"), report)
+    out |= _format(chat.get("response_format"), report) | given
     if thinking := _thinking(chat, report):
         out["thinkingConfig"] = thinking
     return {"generationConfig": out} if out else {}

@@ -44,9 +44,9 @@ def decode(part: Json, path: str) -> Json:
     if "text" in part:
         return {"type": "text", "text": part["text"]} | without(part, {"text", "thought"})
     if "inlineData" in part:
-        return _inline(part["inlineData"]) | _rest(part, "inlineData")
+        return _detailed(_inline(part["inlineData"]) | without(part, {"inlineData"}))
     if "fileData" in part:
-        return _file_data(part["fileData"]) | _rest(part, "fileData")
+        return _detailed(_file_data(part["fileData"]) | without(part, {"fileData"}))
     kind = next(iter(part), "")
     raise Unsupported(
         f"a part with {kind!r} is not known here, so it cannot be translated",
@@ -54,11 +54,13 @@ def decode(part: Json, path: str) -> Json:
     )
 
 
-def _rest(part: Json, known: str) -> Json:
-    out = without(part, {known})
-    if (out.get("mediaResolution") or {}).get("level") in _DETAILS:
-        del out["mediaResolution"]
-    return out
+def _detailed(item: Json) -> Json:
+    """The resolution of an image as OpenAI's detail, where it has a word for it."""
+    level = (item.get("mediaResolution") or {}).get("level")
+    if item["type"] != "image_url" or level not in _DETAILS:
+        return item
+    image = item["image_url"] | {"detail": _DETAILS[level]}
+    return without(item, {"mediaResolution"}) | {"image_url": image}
 
 
 def _inline(blob: Json) -> Json:

@@ -183,6 +183,8 @@ SKIP_SIGNATURE = "skip_thought_signature_validator"
 https://ai.google.dev/gemini-api/docs/thought-signatures#faqs."""
 UNSIGNED = frozenset({SKIP_SIGNATURE, "context_engineering_is_the_way_to_go"})
 
+FORMAT = "format"
+"""The name under which a request's own members of the answer's format are kept."""
 DEFAULT_SCHEMA_NAME = "output"
 DEFAULT_FILENAME = "document.pdf"
 

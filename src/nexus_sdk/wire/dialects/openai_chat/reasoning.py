@@ -35,9 +35,9 @@ def canonical(message: Json) -> Json:
 
 
 def _split(parts: list[Json]) -> Json:
-    """Mistral's list of `text` and `thinking` parts. A list that holds other parts stays as it
-    is."""
-    if not all(part.get("type") in {"text", "thinking"} for part in parts):
+    """Mistral's list of `text` and `thinking` parts, and of references between them. A list that
+    holds other parts stays as it is."""
+    if not all(part.get("type") in {"text", "thinking", "reference"} for part in parts):
         return {}
     thoughts = [
         inner.get("text") or ""

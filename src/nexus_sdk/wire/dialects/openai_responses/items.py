@@ -88,6 +88,7 @@ class Run:
         self.texts: list[Json] = []
         self.length = 0
         self.calls: list[Json] = []
+        self.unplaced: list[str] = []
         self.thoughts: list[str] = []
         self.placing = Placing()
         self.lists: Json = {"reasoning_blocks": [], "provider_blocks": []}
@@ -117,6 +118,7 @@ class Run:
         own = call_id(item)
         rest = without(item, {"type", "id", "call_id", "status", *told})
         self.calls.append({"id": item["call_id"]} | call | own | rest)
+        self.unplaced.append(item["call_id"])
 
     def reasoning(self, item: Json) -> None:
         text = carrier.text_of(item)
@@ -129,6 +131,11 @@ class Run:
         self.put("provider_blocks", entry(NAME, item))
 
     def put(self, field: str, told: Json) -> None:
+        """A call stands after everything else, unless something followed it: then its place is
+        kept, since OpenAI wants the reasoning back right before its call."""
+        unplaced, self.unplaced = self.unplaced, []
+        for name in unplaced:
+            self.put("provider_blocks", entry(NAME, {"type": "call", "call_id": name}))
         self.lists[field].append(self.placing.put(field, told, self.length)[1])
 
     def messages(self) -> list[Json]:

@@ -172,7 +172,8 @@ class Call(Item):
         self._tell(f"response.{self._event}.delta", self._ids | {"delta": text})
 
     def _finish(self) -> None:
-        members = {self._field: self.doc[self._field], "name": self.doc["name"]}
+        named = {"name": self.doc["name"]} if self._field == "arguments" else {}
+        members = {self._field: self.doc[self._field]} | named
         self._tell(f"response.{self._event}.done", self._ids | members)
 
 

@@ -107,6 +107,11 @@ def run(message: Json, reasoning: list[tuple[Place, Json]]) -> list[Json]:
     for told in interleave(texts, blocks):
         if told["type"] == "message":
             header, current = told, None
+        elif told["type"] == "call":
+            out += [
+                call_item(call) for call in tool_calls(message) if call["id"] == told["call_id"]
+            ]
+            current = None
         elif told["type"] not in {"output_text", "refusal"}:
             out.append(told)
             current = None
@@ -184,7 +189,10 @@ def flat_annotation(told: Json) -> Json | None:
 
 
 def _calls(message: Json) -> list[Json]:
-    return [call_item(call) for call in tool_calls(message)]
+    """Those that have no place among the other items."""
+    blocks = [block for _, block in opaque(message, "provider_blocks", NAME)]
+    placed_ids = {block["call_id"] for block in blocks if block.get("type") == "call"}
+    return [call_item(call) for call in tool_calls(message) if call["id"] not in placed_ids]
 
 
 def call_item(call: Json) -> Json:

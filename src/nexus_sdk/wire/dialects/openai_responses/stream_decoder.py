@@ -32,6 +32,7 @@ class Decoder:
         self._raw = False
         self._calls: dict[int, int] = {}
         self._annotations = 0
+        self._unplaced: list[str] = []
 
     def feed(self, event: StreamEvent) -> list[Json]:
         doc = event.doc
@@ -92,13 +93,14 @@ class Decoder:
         kind = item.get("type")
         if kind == "message":
             name = items.header(item)
-            return [self._put("provider_blocks", name)] if name else []
+            return self._put("provider_blocks", name) if name else []
         if kind in _CALL_BODIES:
             return self._call(doc["output_index"], item)
         return [self._head.native(NAME, doc)]
 
     def _call(self, output_index: int, item: Json) -> list[Json]:
         index = self._calls[output_index] = len(self._calls)
+        self._unplaced.append(item["call_id"])
         kind, body = _CALL_BODIES[item["type"]]
         own = items.call_id(item)
         rest = without(item, {"type", "id", "call_id", "status", "name", "arguments", "input"})
@@ -110,9 +112,15 @@ class Decoder:
         }
         return [self._head.chunk({"tool_calls": [head | own | rest]})]
 
-    def _put(self, field: str, told: Json) -> Json:
-        index, placed = self._placing.put(field, told, self._length)
-        return self._head.chunk({field: [{"index": index} | placed]})
+    def _put(self, field: str, told: Json) -> list[Json]:
+        """The chunk of an entry, after those that keep the places of the calls before it."""
+        calls = [entry(NAME, {"type": "call", "call_id": name}) for name in self._unplaced]
+        self._unplaced = []
+        out: list[Json] = []
+        for name, one in [*(("provider_blocks", call) for call in calls), (field, told)]:
+            index, placed = self._placing.put(name, one, self._length)
+            out.append(self._head.chunk({name: [{"index": index} | placed]}))
+        return out
 
     def _done(self, doc: Json) -> list[Json]:
         item, output_index = doc["item"], doc["output_index"]
@@ -126,8 +134,8 @@ class Decoder:
         if kind == "reasoning":
             told = items.thought(item)
             late = self._late_thoughts(output_index, item)
-            return late + ([self._put("reasoning_blocks", told)] if told else [])
-        return [self._put("provider_blocks", entry(NAME, item))]
+            return late + (self._put("reasoning_blocks", told) if told else [])
+        return self._put("provider_blocks", entry(NAME, item))
 
     def _ended(self, item: Json) -> Json:
         """Whether a message or a call has ended tells nobody anything, but for the order of the

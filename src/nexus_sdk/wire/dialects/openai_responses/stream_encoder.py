@@ -176,7 +176,7 @@ class Encoder:
     def _native(self, entries: list[Json]) -> None:
         for told in entries:
             block = told["block"]
-            if told["origin"] != NAME:
+            if told["origin"] != NAME or block["type"] == "call":
                 continue
             self._end_current()
             if block["type"] == "message":
