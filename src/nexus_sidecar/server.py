@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,19 +61,19 @@ class Sidecar:
         source = policy if policy is not None else settings.policy
         self.minted, keys = _first_key(source, settings)
         self._socket = _listening(options)
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._socket.close)
             self.nexus = Nexus(
                 source, settings=settings, observe=metrics.observe, keys=keys, durable=True
             )
+            opened.callback(self.nexus.close)
             watch = Watch(self.nexus)
             operations = Operations(self.nexus, metrics, metrics_anywhere=options.metrics_anywhere)
             app = App(self.nexus, metrics, operations, watch)
             body = self.nexus.snapshot.policy.admission.max_body_bytes
             limits = Limits(body=body, refused=lambda refused: metrics.refused(refused.code))
             self._server = _Server(_configured(app, limits, options), watch)
-        except BaseException:
-            self._socket.close()
-            raise
+            opened.pop_all()
         scheme = "https" if options.certificate else "http"
         host, port = self._socket.getsockname()[:2]
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

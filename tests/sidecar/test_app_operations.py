@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -80,6 +81,7 @@ def test_a_certificate_that_is_none(tmp_path: Path) -> None:
             Options(port=0, certificate=nothing, key=nothing),
             settings(tmp_path),
         )
+    gc.collect()  # what was opened before is closed, or this warns
 
 
 def test_it_serves_tls(tmp_path: Path) -> None:

@@ -89,6 +89,11 @@ def read(body: dict[str, Any]) -> Prompt:
     )
 
 
+def counted(body: dict[str, Any]) -> Prompt:
+    """Of countTokens, which takes contents alone or a whole request."""
+    return read(body | (body.get("generateContentRequest") or {}))
+
+
 def _text(content: dict[str, Any]) -> str:
     return "\n".join(part["text"] for part in content.get("parts") or () if "text" in part)
 

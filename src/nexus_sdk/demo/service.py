@@ -88,7 +88,11 @@ PLAINLY: Mapping[str, Callable[[dict[str, Any], int], dict[str, Any]]] = {
     "/moderations": moderations.whole,
     "/rerank": lambda body, _number: reranking.whole(body),
     "/count_tokens": lambda body, _number: {"input_tokens": input_tokens(messages.read(body))},
-    ":countTokens": lambda body, _number: {"totalTokens": input_tokens(gemini.read(body))},
+    "/input_tokens": lambda body, _number: {
+        "object": "response.input_tokens",
+        "input_tokens": input_tokens(responses.read(body)),
+    },
+    ":countTokens": lambda body, _number: {"totalTokens": input_tokens(gemini.counted(body))},
     ":embedContent": lambda body, _number: gemini.embedded(body),
     ":batchEmbedContents": lambda body, _number: gemini.batch_embedded(body),
 }

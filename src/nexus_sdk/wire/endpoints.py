@@ -158,6 +158,7 @@ _GOOGLE = f"/v1|/v1beta|/v1beta1|{_VERTEX}"
 """The Gemini API, and Vertex AI's of the same shape."""
 _AZURE = "/openai"
 """Azure's client asks here for what a deployment's path does not have."""
+_RESPONSES = f"/v1|/openai/v1|{_AZURE}"
 
 ROUTES = (
     Route("chat", "/deployments/{model}/chat/completions", _AZURE),
@@ -191,12 +192,12 @@ ROUTES = (
     Route("messages", "/messages", "/v1|/anthropic/v1"),
     Route("chat", "/chat/completions"),
     Route("completions", "/completions"),
-    Route("input_tokens", "/responses/input_tokens"),
-    Route("responses", "/responses", f"/v1|/openai/v1|{_AZURE}"),
-    Route("response", "/responses/{id}"),
-    Route("response_delete", "/responses/{id}"),
-    Route("response_cancel", "/responses/{id}/cancel"),
-    Route("response_items", "/responses/{id}/input_items"),
+    Route("input_tokens", "/responses/input_tokens", _RESPONSES),
+    Route("responses", "/responses", _RESPONSES),
+    Route("response", "/responses/{id}", _RESPONSES),
+    Route("response_delete", "/responses/{id}", _RESPONSES),
+    Route("response_cancel", "/responses/{id}/cancel", _RESPONSES),
+    Route("response_items", "/responses/{id}/input_items", _RESPONSES),
     Route("embeddings", "/embeddings"),
     Route("moderations", "/moderations"),
     Route("image_generations", "/images/generations"),

@@ -154,10 +154,12 @@ def test_vision(doors: Doors, client: anthropic.Anthropic, model: str) -> None:
     assert PNG_BASE64 in doors.seen()[-1].text
 
 
-def test_count_tokens(client: anthropic.Anthropic) -> None:
+@UPSTREAMS
+def test_count_tokens(client: anthropic.Anthropic, model: str) -> None:
     messages: Any = [{"role": "user", "content": "hello there"}]
-    assert client.messages.count_tokens(model=ANTHROPIC, messages=messages).input_tokens == 6
-    assert client.beta.messages.count_tokens(model=ANTHROPIC, messages=messages).input_tokens == 6
+    counted = client.messages.count_tokens(model=model, messages=messages).input_tokens
+    assert counted == client.beta.messages.count_tokens(model=model, messages=messages).input_tokens
+    assert counted == 6
 
 
 def test_models(client: anthropic.Anthropic) -> None:

@@ -189,8 +189,9 @@ def test_embed_content(client: genai.Client, model: str) -> None:
     assert [len(one.values or ()) for one in got.embeddings or ()] == [256]
 
 
-def test_count_tokens(client: genai.Client) -> None:
-    assert client.models.count_tokens(model=GEMINI, contents="hello there").total_tokens == 6
+@UPSTREAMS
+def test_count_tokens(client: genai.Client, model: str) -> None:
+    assert client.models.count_tokens(model=model, contents="hello there").total_tokens == 6
 
 
 def test_models(client: genai.Client) -> None:

@@ -231,6 +231,19 @@ def test_responses_with_a_schema_and_a_picture(doors: Doors, client: Client, mod
     assert PNG_BASE64 in doors.seen()[-1].text
 
 
+@pytest.mark.parametrize("model", [ANTHROPIC, GEMINI])
+def test_responses_that_are_kept(client: Client, model: str) -> None:
+    """By the sidecar: these providers keep none."""
+    first = client.responses.create(model=model, input=SAID)
+    second = client.responses.create(model=model, input="and two", previous_response_id=first.id)
+    assert second.output_text == "You said: and two"
+    assert client.responses.retrieve(first.id).output_text == ANSWER
+    assert [item.type for item in client.responses.input_items.list(first.id)] == ["message"]
+    client.responses.delete(first.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(first.id)
+
+
 def test_responses_from_tasks(doors: Doors) -> None:
     async def ask() -> str:
         async with openai.AsyncOpenAI(base_url=f"{doors.url}/v1", api_key=doors.key) as client:
@@ -248,6 +261,11 @@ def test_embeddings(client: Client, model: str) -> None:
     assert [len(one.embedding) for one in got.data] == [DIMENSIONS] * 2
     got = client.embeddings.create(model=model, input="one", dimensions=256)
     assert len(got.data[0].embedding) == 256
+
+
+@UPSTREAMS
+def test_input_tokens(client: Client, model: str) -> None:
+    assert client.responses.input_tokens.count(model=model, input="hello there").input_tokens == 6
 
 
 def test_moderations(doors: Doors) -> None:
