@@ -9,8 +9,6 @@ from urllib.parse import quote
 
 from nexus_sdk.errors import Malformed, NotFound
 from nexus_sdk.model import ANY_BYTES, Target, Upstream
-from nexus_sdk.providers.row import Way
-from nexus_sdk.providers.table import TABLE
 from nexus_sdk.stages import counting
 from nexus_sdk.values import value
 from nexus_sdk.wire.dialects import DIALECTS
@@ -24,6 +22,7 @@ from nexus_sdk.wire.shape import MISSHAPEN
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
     from nexus_sdk.policy.snapshot import Account
+    from nexus_sdk.providers.row import Way
     from nexus_sdk.stages.adapting import Manner
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
@@ -69,8 +68,6 @@ WITHHELD = frozenset(
     }
 )
 _PRIVATE = "x-nexus-"
-_ESTIMATED = Way("", "")
-"""Nobody at the target counts tokens."""
 _NOWHERE = Upstream("", "", {}, b"", stream=False)
 
 
@@ -97,7 +94,7 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
     if call.dialect is None or call.endpoint is None:
         return _unread(call, target, account)
     way = _way(call, target, account)
-    if way is _ESTIMATED:
+    if way is None:
         return _estimated(call, target)
     dialect = DIALECTS[way.dialect]
     manner = account.manners.of(dialect.name, target.model)
@@ -123,7 +120,9 @@ def _unread(call: Call, target: Target, account: Account) -> Prepared:
     """What no dialect reads goes on as it came, to where the target has this operation."""
     path, body = call.request.path, call.body
     if call.endpoint is not None and not account.own:
-        path = _path(call, target, account, _way(call, target, account))
+        way = _way(call, target, account)
+        assert way is not None, "what is counted is read by a dialect"
+        path = _path(call, target, account, way)
         if call.facts.model != target.model:
             body = _named_anew(call, target.model)
     return Prepared(_upstream(call, account, path, body), target, None)
@@ -137,7 +136,8 @@ def _named_anew(call: Call, model: str) -> bytes:
     return splice(call.body, {("model",): model}) if named else call.body
 
 
-def _way(call: Call, target: Target, account: Account) -> Way:
+def _way(call: Call, target: Target, account: Account) -> Way | None:
+    """None: nobody at the target counts tokens."""
     assert call.endpoint is not None
     ways, endpoint = account.ways(target.model), call.endpoint
     if (way := ways.get(endpoint.key)) is not None:
@@ -146,12 +146,10 @@ def _way(call: Call, target: Target, account: Account) -> Way:
         if bridge in ways:
             return ways[bridge]
     if endpoint.kind == counting.KIND and call.dialect is not None:
-        return _ESTIMATED
-    having = [row.name for row in TABLE.values() if endpoint.key in row.endpoints]
-    where = f" to one that has it ({', '.join(having)})" if having else " elsewhere"
+        return None
     raise NotFound(
         f"provider {target.provider!r} has no {endpoint.key} operation; "
-        f"route {target.model!r}{where}"
+        f"route {target.model!r} elsewhere"
     )
 
 
