@@ -150,9 +150,10 @@ def test_a_blocked_prompt_of_a_form_leaves_nothing(client: openai.OpenAI, media:
 def test_a_provider_without_the_operation_and_an_unknown_model_are_refused(
     client: openai.OpenAI, media: Media
 ) -> None:
-    with pytest.raises(openai.NotFoundError, match="has no image_generations operation") as told:
+    with pytest.raises(
+        openai.NotFoundError, match=r"has no image_generations operation; route .* else"
+    ):
         client.images.generate(model="elsewhere", prompt="x")
-    assert "openai" in str(told.value)
     with pytest.raises(openai.NotFoundError, match="picture"):
         client.images.generate(model="pictures", prompt="x")
     assert media.asked == []

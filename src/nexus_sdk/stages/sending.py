@@ -23,6 +23,7 @@ from nexus_sdk.wire.ways import Way
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
     from nexus_sdk.policy.snapshot import Account
+    from nexus_sdk.providers.row import Way
     from nexus_sdk.stages.adapting import Manner
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
@@ -68,8 +69,6 @@ WITHHELD = frozenset(
     }
 )
 _PRIVATE = "x-nexus-"
-_ESTIMATED = Way("", "")
-"""Nobody at the target counts tokens."""
 _NOWHERE = Upstream("", "", {}, b"", stream=False)
 
 
@@ -98,7 +97,7 @@ def prepare(call: Call, target: Target, account: Account, *, refuse_drops: bool)
     if call.endpoint.kind == "kept":
         return _kept(call, target, account)
     way = _way(call, target, account)
-    if way is _ESTIMATED:
+    if way is None:
         return _estimated(call, target)
     dialect = DIALECTS[way.dialect]
     manner = account.manners.of(dialect.name, target.model)
@@ -124,7 +123,9 @@ def _unread(call: Call, target: Target, account: Account) -> Prepared:
     """What no dialect reads goes on as it came, to where the target has this operation."""
     path, body = call.request.path, call.body
     if call.endpoint is not None and not account.own:
-        path = _path(call, target, account, _way(call, target, account))
+        way = _way(call, target, account)
+        assert way is not None, "what is counted is read by a dialect"
+        path = _path(call, target, account, way)
         if call.facts.model != target.model:
             body = _named_anew(call, target.model)
     return Prepared(_upstream(call, account, path, body), target, None)
@@ -155,7 +156,8 @@ def _named_anew(call: Call, model: str) -> bytes:
     return splice(call.body, {("model",): model}) if named else call.body
 
 
-def _way(call: Call, target: Target, account: Account) -> Way:
+def _way(call: Call, target: Target, account: Account) -> Way | None:
+    """None: nobody at the target counts tokens."""
     assert call.endpoint is not None
     ways, endpoint = account.ways(target.model), call.endpoint
     if (way := ways.get(endpoint.key)) is not None:
@@ -164,7 +166,7 @@ def _way(call: Call, target: Target, account: Account) -> Way:
         if bridge in ways:
             return ways[bridge]
     if endpoint.kind == counting.KIND and call.dialect is not None:
-        return _ESTIMATED
+        return None
     raise NotFound(
         f"provider {target.provider!r} has no {endpoint.key} operation; "
         f"route {target.model!r} to one that has it (docs/providers.md lists them)"
