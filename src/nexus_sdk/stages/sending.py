@@ -23,7 +23,6 @@ from nexus_sdk.wire.ways import Way
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
     from nexus_sdk.policy.snapshot import Account
-    from nexus_sdk.providers.row import Way
     from nexus_sdk.stages.adapting import Manner
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
