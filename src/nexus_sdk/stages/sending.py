@@ -18,7 +18,6 @@ from nexus_sdk.wire.framing import FRAMINGS, SSE
 from nexus_sdk.wire.json import dumps, insert, splice
 from nexus_sdk.wire.members import edited
 from nexus_sdk.wire.shape import MISSHAPEN
-from nexus_sdk.wire.ways import Way
 
 if TYPE_CHECKING:
     from nexus_sdk.model import Headers, Patience
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from nexus_sdk.stages.reading import Call
     from nexus_sdk.wire.dialect import Dialect
     from nexus_sdk.wire.json import Json
+    from nexus_sdk.wire.ways import Way
 
 _BRIDGES = {
     kind: tuple(row.key for row in ENDPOINTS.values() if row.kind == kind)
