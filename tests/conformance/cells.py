@@ -91,7 +91,7 @@ class Cell:
         ask = self.feature.ask
         got = self._exchange(ask, say, stream=stream)
         if say.trouble:
-            troubles.check(self.door.wire.name, self.wire.name, say.trouble, got)
+            troubles.check(self.door.wire.name, say.trouble, got)
         elif say.cut:
             self._cut(got)
         else:

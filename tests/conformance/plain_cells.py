@@ -141,7 +141,7 @@ def _run(lab: Lab, door: PlainDoor, place: Place, feature: PlainFeature, wire: W
         return _refused(got, door, place, feature, wire)
     _compare(_wanted(feature.ask), vendors.heard[0], "the provider heard")
     if feature.say.trouble:
-        troubles.check(door.wire.name, wire.name, feature.say.trouble, got)
+        troubles.check(door.wire.name, feature.say.trouble, got)
         return Outcome("pass")
     if not sayable:
         raise Wrong("asked for what the provider cannot give")

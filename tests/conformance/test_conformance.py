@@ -137,9 +137,9 @@ def test_an_error_of_another_kind_is_told_apart(served: Lab) -> None:
     served.vendors.expect(Say(trouble="auth"))
     body = found.wire.write(FEATURES[0].ask, "to-anthropic", False)
     got = served.ask("chat", "/chat/completions", body)
-    troubles.check("openai_chat", "anthropic", "auth", got)
+    troubles.check("openai_chat", "auth", got)
     with pytest.raises(AssertionError, match="status 401"):
-        troubles.check("openai_chat", "anthropic", "rate", got)
+        troubles.check("openai_chat", "rate", got)
 
 
 # ---- the page and the places ---------------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_a_provider_without_the_operation_and_an_unknown_model_are_refused(
     client: openai.OpenAI, media: Media
 ) -> None:
     with pytest.raises(
-        openai.NotFoundError, match=r"has no image_generations operation; route .* else"
+        openai.NotFoundError, match=r"has no image_generations operation; route .* to one that"
     ):
         client.images.generate(model="elsewhere", prompt="x")
     with pytest.raises(openai.NotFoundError, match="picture"):
