@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import UpstreamFailed
 from nexus_sdk.model import Usage
+from nexus_sdk.wire import natives
 from nexus_sdk.wire.canonical import without
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def decode(doc: Json) -> Json:
 
 
 def encode(answer: Json, reply: Reply) -> Json:  # noqa: ARG001  the number is all there is
-    return dict(answer)
+    return without(answer, natives.MARKS)
 
 
 def free(name: str) -> Callable[[Json], Usage | None]:

@@ -61,11 +61,16 @@ def test_an_anthropic_count_is_asked_of_gemini_and_answered() -> None:
     asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
     chat = DIALECTS["anthropic_count"].decode_request(asked)
     body = COUNT.encode_request(chat, Report())
-    assert body == {"generateContentRequest": {"model": "models/m", "contents": USER}}
+    assert body == {"contents": USER}, "the short form, as nothing else counts"
+    longer = COUNT.encode_request(
+        {**chat, "messages": [{"role": "system", "content": "x"}, *chat["messages"]]}, Report()
+    )
+    assert longer["generateContentRequest"]["model"] == "models/m"
     told = COUNT.decode_response({"totalTokens": 7, "promptTokensDetails": []})
     answer = DIALECTS["anthropic_count"].encode_response(told, golden.reply())
     assert answer == {"input_tokens": 7}
     back = COUNT.encode_response(told, golden.reply())
+    assert back == {"totalTokens": 7, "promptTokensDetails": []}
     assert types.CountTokensResponse.model_validate(back).total_tokens == 7
     assert COUNT.usage(back) == Usage()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nexus_sdk.errors import Malformed, UpstreamFailed
-from nexus_sdk.wire import model_names, token_counts, whole
+from nexus_sdk.wire import model_names, natives, token_counts, whole
 from nexus_sdk.wire.canonical import without
 from nexus_sdk.wire.dialects.gemini import decode, encode, errors, foreign
 from nexus_sdk.wire.dialects.gemini.words import TEXT
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nexus_sdk.wire.fidelity import Report
     from nexus_sdk.wire.json import Json, Path
 
+_NAME = "gemini_count"
 _WHOLE = ("generateContentRequest", "generate_content_request")
 
 
@@ -54,9 +55,11 @@ def flat(chat: Json, report: Report) -> Json:
 
 
 def wrapped(chat: Json, report: Report) -> Json:
-    """The Gemini API's form."""
-    named = {"model": model_names.resource(chat.get("model") or "")}
-    return {_WHOLE[0]: named | flat(chat, report)}
+    """The Gemini API's form; the short one where nothing but contents counts."""
+    told = flat(chat, report)
+    if told.keys() == {"contents"}:
+        return told
+    return {_WHOLE[0]: {"model": model_names.resource(chat.get("model") or "")} | told}
 
 
 def decode_response(doc: Json) -> Json:
@@ -64,12 +67,14 @@ def decode_response(doc: Json) -> Json:
     told = doc.get("totalTokens") if isinstance(doc, dict) else None
     if not isinstance(told, int):
         raise UpstreamFailed("the upstream's answer holds no totalTokens")
-    return {"input_tokens": told}
+    rest = without(doc, {"totalTokens"})
+    return {"input_tokens": told} | (natives.answer(_NAME, rest) if rest else {})
 
 
 def encode_response(answer: Json, reply: Reply) -> Json:  # noqa: ARG001  the number is all there is
     told = {"estimated": True} if answer.get("estimated") else {}
-    return {"totalTokens": answer["input_tokens"]} | told
+    more = natives.own_answer(answer, _NAME) or {}
+    return {"totalTokens": answer["input_tokens"]} | more | told
 
 
 def strip(doc: Json, report: Report) -> Json:
@@ -101,5 +106,5 @@ DIALECT, VERTEX = (
         strip_foreign=strip,
         repeats=repeated,
     )
-    for name, form in (("gemini_count", wrapped), ("vertex_count", flat))
+    for name, form in ((_NAME, wrapped), ("vertex_count", flat))
 )
