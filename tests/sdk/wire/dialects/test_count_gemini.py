@@ -66,11 +66,11 @@ def test_an_anthropic_count_is_asked_of_gemini_and_answered() -> None:
         {**chat, "messages": [{"role": "system", "content": "x"}, *chat["messages"]]}, Report()
     )
     assert longer["generateContentRequest"]["model"] == "models/m"
-    told = COUNT.decode_response({"totalTokens": 7, "promptTokensDetails": []})
+    told = COUNT.decode_response({"totalTokens": 7, "cachedContentTokenCount": 3})
     answer = DIALECTS["anthropic_count"].encode_response(told, golden.reply())
     assert answer == {"input_tokens": 7}
     back = COUNT.encode_response(told, golden.reply())
-    assert back == {"totalTokens": 7, "promptTokensDetails": []}
+    assert back == {"totalTokens": 7, "cachedContentTokenCount": 3}
     assert types.CountTokensResponse.model_validate(back).total_tokens == 7
     assert COUNT.usage(back) == Usage()
 
