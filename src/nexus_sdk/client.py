@@ -7,7 +7,7 @@ import atexit
 import importlib
 import threading
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 import openai
 from openai._compat import cached_property
@@ -16,12 +16,12 @@ from openai.resources.chat import AsyncChat, AsyncCompletions, Chat, Completions
 from openai.resources.responses import AsyncResponses, Responses
 
 from nexus_sdk.drivers.own_client import AsyncOwnClient, SyncOwnClient
-from nexus_sdk.errors import NotAllowed
 from nexus_sdk.fastpath import FastPath
 from nexus_sdk.model import Answer
 from nexus_sdk.nexus import Nexus
 from nexus_sdk.refusals import no_answer, status_error
 from nexus_sdk.results import FAMILY, GovernedAsyncStream, GovernedStream, http, result
+from nexus_sdk.sockets import refusal, without_sockets
 from nexus_sdk.stock_objects import from_document
 from nexus_sdk.transports import (
     RETRIES,
@@ -34,6 +34,9 @@ from nexus_sdk.transports import (
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from openai.resources.beta import AsyncBeta, Beta
+    from openai.resources.realtime import AsyncRealtime, Realtime
 
     from nexus_sdk.policy.load import Source
 
@@ -211,6 +214,16 @@ class OpenAI(_Governed, openai.OpenAI):
         self._fast = FastPath(self, self.nexus, self._caller)
 
     @cached_property
+    def realtime(self) -> Realtime:
+        return cast("Realtime", without_sockets(super().realtime))
+
+    @cached_property
+    def beta(self) -> Beta:
+        found = super().beta
+        without_sockets(found.realtime, "beta.realtime")
+        return found
+
+    @cached_property
     def chat(self) -> Chat:
         return _Chat(self)
 
@@ -266,6 +279,16 @@ class AsyncOpenAI(_Governed, openai.AsyncOpenAI):
         stock["http_client"] = client
         super().__init__(**stock)
         self._fast = FastPath(self, self.nexus, self._caller)
+
+    @cached_property
+    def realtime(self) -> AsyncRealtime:
+        return cast("AsyncRealtime", without_sockets(super().realtime))
+
+    @cached_property
+    def beta(self) -> AsyncBeta:
+        found = super().beta
+        without_sockets(found.realtime, "beta.realtime")
+        return found
 
     @cached_property
     def chat(self) -> AsyncChat:
@@ -335,14 +358,6 @@ class _AsyncChat(AsyncChat):
         return _AsyncCompletions(self._client)
 
 
-def _past_the_policy() -> NotAllowed:
-    """The stock client opens its WebSocket itself: nothing on it would come through here."""
-    return NotAllowed(
-        "responses.connect opens a WebSocket that goes past the policy; use responses.create",
-        code="ungoverned_connection",
-    )
-
-
 class _Responses(Responses):
     if not TYPE_CHECKING:
 
@@ -351,7 +366,7 @@ class _Responses(Responses):
             return self._client._create("responses", super().create, given)
 
         def connect(self, *_given, **_options):
-            raise _past_the_policy()
+            raise refusal("responses")
 
 
 class _AsyncResponses(AsyncResponses):
@@ -362,7 +377,7 @@ class _AsyncResponses(AsyncResponses):
             return await self._client._create("responses", super().create, given)
 
         def connect(self, *_given, **_options):
-            raise _past_the_policy()
+            raise refusal("responses")
 
 
 class _Embeddings(Embeddings):

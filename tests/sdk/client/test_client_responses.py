@@ -113,3 +113,10 @@ def test_no_socket_goes_past_the_policy(made: Any, nexus: nexus_sdk.Nexus) -> No
     client = made(api_key="k", nexus=nexus)
     with pytest.raises(NotAllowed, match=r"use responses\.create"):
         client.responses.connect()
+    with pytest.raises(NotAllowed, match=r"^realtime\.connect opens"):
+        client.realtime.connect(model="gpt-realtime")
+    if hasattr(client.realtime, "translations"):  # openai 2 has none
+        with pytest.raises(NotAllowed, match="past the policy"):
+            client.realtime.translations.connect(model="gpt-realtime")
+    with pytest.raises(NotAllowed, match=r"beta\.realtime\.connect"):
+        client.beta.realtime.connect(model="gpt-realtime")
